@@ -1,0 +1,192 @@
+"""Values to JSON text and back, large binary parts apart from the text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, is_dataclass
+from hashlib import sha256
+from typing import Any
+
+from pydantic_core import from_json, to_json
+from strands.types.session import decode_bytes_values, encode_bytes_values
+
+from .errors import CodecError
+
+BLOB_BYTES = 512
+"""Binary values of at least this many bytes are stored once, as bytes; smaller ones stay as base64 in the JSON."""
+
+_MARK = '"__bytes_encoded__":'
+
+
+_REFERENCE = '"__bytes_encoded__":true,"sha256":"'
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+def _inline(value: object) -> object:
+    if isinstance(value, bytes):
+        return encode_bytes_values(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return _refuse(value)
+
+
+def _refuse(value: object) -> object:
+    message = f"Object of type {type(value).__name__} is not JSON serializable"
+    raise TypeError(message)
+
+
+def _encoder(default: Callable[[object], object]) -> json.JSONEncoder:
+    return json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=default)
+
+
+_INLINE = _encoder(_inline)
+_STRICT = _encoder(_refuse)
+
+
+def _is_plain(value: object) -> bool:
+    """Tell whether `value` is made of exact JSON types only: then the fast encoder and `json.dumps` agree."""
+    kind = type(value)
+    if kind is dict:
+        for key, item in value.items():  # type: ignore[attr-defined]  # `kind is dict` does not narrow
+            if type(key) is not str or (type(item) not in _SCALARS and not _is_plain(item)):
+                return False
+        return True
+    if kind is list:
+        for item in value:  # type: ignore[attr-defined]  # noqa: SIM110  # as above; twice as fast as all()
+            if type(item) not in _SCALARS and not _is_plain(item):
+                return False
+        return True
+    return kind in _SCALARS
+
+
+def _fast(value: object) -> str | None:
+    """Return `value` as JSON text, or None where the careful encoder must decide."""
+    try:
+        return to_json(value).decode() if _is_plain(value) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _text(encoder: json.JSONEncoder, value: object) -> str:
+    try:
+        text = encoder.encode(value)
+        if not text.isascii():
+            text.encode()
+    except UnicodeEncodeError as error:
+        message = f"text at position {error.start} holds a lone surrogate, which UTF-8 cannot hold"
+        raise CodecError(message) from error
+    except RecursionError as error:
+        message = "the value is nested too deeply"
+        raise CodecError(message) from error
+    except TypeError:
+        raise
+    except ValueError as error:
+        raise CodecError(str(error)) from error
+    return text
+
+
+def dumps(value: object) -> str:
+    """Return `value` as JSON text; bytes at any depth become base64, as the SDK writes them.
+
+    Raises:
+        TypeError: A value that JSON cannot hold, as `json.dumps` says it.
+        CodecError: A lone surrogate, a circular reference, or nesting beyond what can be read back.
+    """
+    return _fast(value) or _text(_INLINE, value)
+
+
+def dumps_strict(value: object) -> str:
+    """Return `value` as JSON text, as `json.dumps` would: bytes are refused too.
+
+    Raises:
+        TypeError: A value that JSON cannot hold, bytes included.
+        CodecError: As `dumps`.
+    """
+    return _fast(value) or _text(_STRICT, value)
+
+
+def dumps_apart(*values: object) -> tuple[list[str], dict[str, bytes]]:
+    """Return each of `values` as JSON text, and the large binary values in them by their SHA-256 in hexadecimal.
+
+    The texts refer to the large values. Where the values hold something that looks like such a reference already,
+    nothing is taken apart: what is read back is then unambiguous.
+
+    Raises:
+        TypeError: As `dumps`.
+        CodecError: As `dumps`.
+    """
+    texts = [text for value in values if (text := _fast(value)) is not None]
+    return (texts, {}) if len(texts) == len(values) else _take_apart(values)
+
+
+def _take_apart(values: tuple[object, ...]) -> tuple[list[str], dict[str, bytes]]:
+    marks = 0
+    blobs: dict[str, bytes] = {}
+
+    def reference(item: object) -> object:
+        nonlocal marks
+        if not isinstance(item, bytes):
+            return _inline(item)
+        marks += 1
+        if len(item) < BLOB_BYTES:
+            return _inline(item)
+        digest = sha256(item).hexdigest()
+        blobs[digest] = item
+        return {"__bytes_encoded__": True, "sha256": digest, "size": len(item)}
+
+    encoder = _encoder(reference)
+    texts = [_text(encoder, value) for value in values]
+    if sum(text.count(_MARK) for text in texts) != marks:
+        return [dumps(value) for value in values], {}
+    return texts, blobs
+
+
+def loads(text: str) -> Any:
+    """Return the value that `text` holds, markers of binary values as they are.
+
+    Raises:
+        CodecError: `text` is not JSON, which no version of this package writes.
+    """
+    try:
+        return from_json(text)
+    except ValueError:
+        return _loads_slowly(text)
+
+
+def _loads_slowly(text: str) -> Any:
+    """Read what the fast parser refuses: nesting beyond 200 levels."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        message = f"a stored value is not readable JSON: {error}"
+        raise CodecError(message, hint="the row was changed by another program; restore it from a backup") from error
+
+
+def refers(text: str) -> bool:
+    """Tell whether `text` may refer to binary values that are stored apart."""
+    return _REFERENCE in text
+
+
+def loads_bytes(text: str, blobs: Mapping[str, bytes] | None = None) -> Any:
+    """Return the value that `text` holds, binary values decoded; references are looked up in `blobs`.
+
+    Raises:
+        CodecError: `text` is not JSON.
+    """
+    value = loads(text)
+    if _MARK not in text:
+        return value
+    if blobs:
+        value = _resolve(value, blobs)
+    return decode_bytes_values(value)
+
+
+def _resolve(value: Any, blobs: Mapping[str, bytes]) -> Any:
+    if isinstance(value, dict):
+        if value.get("__bytes_encoded__") is True and value.get("sha256") in blobs and "data" not in value:
+            return blobs[value["sha256"]]
+        return {key: _resolve(item, blobs) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_resolve(item, blobs) for item in value]
+    return value

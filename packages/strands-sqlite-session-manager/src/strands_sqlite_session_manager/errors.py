@@ -1,0 +1,182 @@
+"""The errors a caller can meet, and the one translation from `apsw.Error` to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import apsw
+from strands.types.exceptions import SessionException
+
+__all__ = [
+    "AlreadyExistsError",
+    "CannotOpenError",
+    "CodecError",
+    "ConflictError",
+    "DatabaseBusyError",
+    "DatabaseClosedError",
+    "DatabaseCorruptError",
+    "DatabaseFullError",
+    "DatabaseIOError",
+    "DatabaseMovedError",
+    "DatabaseReadOnlyError",
+    "InvalidIdError",
+    "NotADatabaseError",
+    "NotFoundError",
+    "SQLiteSessionError",
+    "SchemaTooNewError",
+    "UnsafeSQLiteError",
+    "translated",
+]
+
+
+class SQLiteSessionError(SessionException):
+    """Base of every error of this package; a `SessionException`, so code written for the SDK's managers catches it.
+
+    Attributes:
+        hint: What to do about it, one sentence. Part of the message too, where the SDK has no wording of its own.
+    """
+
+    default_hint = ""
+    shows_hint = True
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        """Build the error.
+
+        Args:
+            message: What is wrong.
+            hint: What to do; the class has a default.
+        """
+        self.hint = self.default_hint if hint is None else hint
+        super().__init__(f"{message} | {self.hint}" if self.hint and self.shows_hint else message)
+
+
+class DatabaseBusyError(SQLiteSessionError):
+    """Another process held the lock past the deadline. Nothing was written."""
+
+    default_hint = "try again, or raise busy_timeout; look for a process that keeps a write transaction open"
+
+
+class DatabaseClosedError(SQLiteSessionError):
+    """The session manager was used after `close()`. Nothing was written."""
+
+    default_hint = "build a new session manager on the same session"
+
+
+class DatabaseCorruptError(SQLiteSessionError):
+    """SQLite found the file damaged."""
+
+    default_hint = "stop writing, copy the file with its -wal and -shm, then restore a backup or use sqlite3's .recover"
+
+
+class DatabaseReadOnlyError(SQLiteSessionError):
+    """The file, its folder or its file system does not allow writing. Nothing was written."""
+
+    default_hint = "make the file and its folder writable for this user, or choose another db_path"
+
+
+class DatabaseFullError(SQLiteSessionError):
+    """The disk, or the quota, is full. Nothing was written; what was there is intact."""
+
+    default_hint = "free some space and try again"
+
+
+class DatabaseIOError(SQLiteSessionError):
+    """The operating system failed to read or write the file."""
+
+    default_hint = "look at the disk and the system log before you go on"
+
+
+class DatabaseMovedError(SQLiteSessionError):
+    """The file was deleted, moved or replaced while it was open. Nothing was written."""
+
+    default_hint = "close every session manager on it, put the file back, and build new ones"
+
+
+class CannotOpenError(SQLiteSessionError):
+    """The path cannot be opened as a database file: a folder, a missing permission, a file system without WAL."""
+
+    default_hint = "choose a db_path that names a file in a folder where this user may write"
+
+
+class NotADatabaseError(SQLiteSessionError):
+    """The file is not an SQLite database, or it belongs to another program. It was not changed."""
+
+    default_hint = "choose another db_path"
+
+
+class SchemaTooNewError(SQLiteSessionError):
+    """A newer version of this package wrote the file. It was not changed."""
+
+    default_hint = "upgrade strands-sqlite-session-manager"
+
+
+class UnsafeSQLiteError(SQLiteSessionError):
+    """The installed APSW carries an SQLite that can corrupt a WAL database (the WAL-reset bug, 3.7.0 to 3.51.2)."""
+
+    default_hint = "install apsw>=3.51.3.0"
+
+
+class NotFoundError(SQLiteSessionError):
+    """A session, agent, message or multi-agent state that the call needs does not exist. Nothing was written."""
+
+    shows_hint = False
+
+
+class AlreadyExistsError(SQLiteSessionError):
+    """The session to be created exists. Nothing was written."""
+
+    default_hint = "read the session instead"
+    shows_hint = False
+
+
+class ConflictError(SQLiteSessionError):
+    """The message id is taken by other content: a second writer is at work on the session. Nothing was overwritten."""
+
+    default_hint = "build a new session manager and agent on this session: they start from what is stored"
+
+
+class CodecError(SQLiteSessionError, ValueError):
+    """A value cannot be stored as JSON text, or a stored value cannot be read back. Nothing was written."""
+
+    default_hint = "store text that UTF-8 can hold, numbers, lists and dicts with text keys"
+
+
+class InvalidIdError(SQLiteSessionError, ValueError):
+    """An id holds NUL, holds a lone surrogate, or is longer than 1,024 bytes of UTF-8. Nothing was written."""
+
+    default_hint = "use an id of at most 1,024 bytes of UTF-8, without NUL"
+
+
+_BY_APSW: tuple[tuple[type[apsw.Error], type[SQLiteSessionError], str], ...] = (
+    (apsw.BusyError, DatabaseBusyError, "is locked by another process"),
+    (apsw.LockedError, DatabaseBusyError, "is locked by another connection"),
+    (apsw.ProtocolError, DatabaseBusyError, "is locked while it is being opened"),
+    (apsw.NotADBError, NotADatabaseError, "is not an SQLite database"),
+    (apsw.FormatError, NotADatabaseError, "is not an SQLite database"),
+    (apsw.CorruptError, DatabaseCorruptError, "is damaged"),
+    (apsw.FullError, DatabaseFullError, "could not grow: the disk is full"),
+    (apsw.ReadOnlyError, DatabaseReadOnlyError, "cannot be written"),
+    (apsw.CantOpenError, CannotOpenError, "cannot be opened"),
+    (apsw.PermissionsError, DatabaseReadOnlyError, "cannot be accessed"),
+    (apsw.TooBigError, CodecError, "cannot hold a value of this size"),
+    (apsw.ConnectionClosedError, DatabaseClosedError, "is closed"),
+    (apsw.IOError, DatabaseIOError, "could not be read or written"),
+)
+
+
+def translate(error: apsw.Error, path: str) -> SQLiteSessionError:
+    """Say in this package's terms what `error` means for the database at `path`."""
+    for source, target, what in _BY_APSW:
+        if isinstance(error, source):
+            return target(f"database=<{path}> {what}: {error}")
+    return SQLiteSessionError(f"database=<{path}> failed: {type(error).__name__}: {error}")
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Let nothing of `apsw.Error` out of the block: raise the typed error for the database at `path` instead."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise translate(error, path) from error
