@@ -1,0 +1,199 @@
+"""One connection to a database file: opened, and set up by one function for each policy."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from typing import Any
+
+import apsw
+
+from .errors import CannotOpenError, DatabaseReadOnlyError, UnsafeSQLiteError, translated
+
+SAFE_SQLITE = 3_051_003
+"""The first SQLite without the WAL-reset bug, as `sqlite3_libversion_number` counts: 3.51.3."""
+
+CHECKPOINT_PAGES = 200
+"""Pages in the WAL from which a commit checkpoints: early enough that the WAL is reused instead of growing."""
+
+WAL_BYTES = 4 * 1024 * 1024
+"""Size in bytes to which a WAL is cut back once a checkpoint has emptied it."""
+
+ConstraintError = apsw.ConstraintError
+
+_FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
+_LONGEST_PAUSE = 0.05
+
+
+class Connection(apsw.Connection):
+    """A connection that waits for locks until its own deadline.
+
+    Attributes:
+        deadline: When to stop waiting for another process, in seconds of `time.monotonic()`.
+        full: Whether a commit waits for the disk; None before it is first set.
+    """
+
+    deadline: float = 0.0
+    full: bool | None = None
+
+    def rows(self, sql: str, bindings: tuple[Any, ...] = ()) -> list[Any]:
+        """Return every row of a query."""
+        return self.execute(sql, bindings).fetchall()
+
+    def row(self, sql: str, bindings: tuple[Any, ...] = ()) -> Any:
+        """Return the first row of a query, or None where there is none."""
+        return self.execute(sql, bindings).fetchone()
+
+    def wait_for(self, seconds: float) -> None:
+        """Set the deadline `seconds` from now."""
+        self.deadline = time.monotonic() + seconds
+
+    def wait_again(self, attempts: int) -> bool:
+        """Sleep a little with jitter; return False when the deadline has passed. SQLite's busy handler."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            return False
+        pause = min(_LONGEST_PAUSE, 0.0005 * 2 ** min(attempts, 10))
+        time.sleep(min(left, pause * random.uniform(0.5, 1.5)))  # noqa: S311 - jitter, not a secret
+        return True
+
+    def sync_commits(self, full: bool) -> None:  # noqa: FBT001 - the one state this sets
+        """Make commits wait for the disk (`full`) or not, from the next transaction on."""
+        if self.full is not full:
+            self.execute("PRAGMA synchronous = FULL" if full else "PRAGMA synchronous = NORMAL")
+            self.full = full
+
+
+def require_safe_sqlite() -> None:
+    """Refuse an SQLite that can corrupt a database in WAL mode (https://sqlite.org/wal.html#walreset).
+
+    Raises:
+        UnsafeSQLiteError: APSW carries an SQLite older than 3.51.3.
+    """
+    version = apsw.sqlite_lib_version()
+    number = [int(part) for part in version.split(".")[:3]]
+    if number[0] * 1_000_000 + number[1] * 1_000 + number[2] < SAFE_SQLITE:
+        message = f"sqlite_version=<{version}> has the WAL-reset bug, which can corrupt the database"
+        raise UnsafeSQLiteError(message)
+
+
+def connect(path: str, *, seconds: float, reader: bool = False) -> Connection:
+    """Open `path`, a file name, `:memory:` or a `file:` URI, and apply every policy that does not change the file.
+
+    Args:
+        path: What to open; a missing file is created.
+        seconds: How long to wait for locks.
+        reader: Whether the connection may only read.
+
+    Raises:
+        SQLiteSessionError: The path cannot be opened; the type says why.
+    """
+    with translated(path):
+        connection = _open(path)
+        try:
+            _require_writable(connection, path)
+            connection.set_busy_handler(connection.wait_again)
+            connection.wait_for(seconds)
+            _distrust_schema(connection)
+            _enforce_foreign_keys(connection)
+            _bound_wal(connection)
+            _flush_drive_cache(connection)
+            if reader:
+                connection.execute("PRAGMA query_only = ON")
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _open(path: str) -> Connection:
+    try:
+        return Connection(path, flags=_FLAGS)
+    except apsw.CantOpenError as error:
+        if os.path.isdir(path):
+            message = f"db_path=<{path}> is a folder"
+            raise CannotOpenError(message) from error
+        raise
+
+
+def _require_writable(connection: Connection, path: str) -> None:
+    """Refuse a file that SQLite could open for reading only: a manager that cannot write loses messages."""
+    if connection.readonly("main"):
+        message = f"db_path=<{path}> may be read, not written"
+        raise DatabaseReadOnlyError(message)
+
+
+def create_private(path: str) -> None:
+    """Create the file `path` and its missing folders for this user only (0600, 0700); leave an existing file alone.
+
+    An existing file is not opened here: closing a descriptor of a live database would drop this process's locks.
+
+    Raises:
+        CannotOpenError: A folder cannot be made, or a part of the path is a file.
+        DatabaseReadOnlyError: The folder does not allow a new file.
+    """
+    try:
+        os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if os.path.isdir(os.path.dirname(path) or "."):
+            return
+        message = f"db_path=<{path}> lies in a folder that is a file"
+        raise CannotOpenError(message) from None
+    except PermissionError as error:
+        message = f"db_path=<{path}> cannot be created: {error.strerror}"
+        raise DatabaseReadOnlyError(message) from error
+    except (OSError, ValueError) as error:
+        message = f"db_path=<{path}> cannot be created: {error}"
+        raise CannotOpenError(message) from error
+
+
+def use_wal(connection: Connection) -> None:
+    """Put the file in WAL mode; SQLite does not wait for other connections here, so wait in its place.
+
+    Raises:
+        CannotOpenError: The file system or VFS has no shared memory, which WAL needs.
+    """
+    mode = _switch_to_wal(connection)
+    if mode not in ("wal", "memory"):
+        message = f"database=<{connection.filename}> cannot use WAL, its journal_mode stays <{mode}>"
+        hint = "keep the file on a local file system; for several machines use S3SessionManager"
+        raise CannotOpenError(message, hint=hint)
+
+
+def _switch_to_wal(connection: Connection) -> object:
+    attempts = 0
+    while True:
+        try:
+            return connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if not connection.wait_again(attempts):
+                raise
+        attempts += 1
+
+
+def _distrust_schema(connection: Connection) -> None:
+    """Let no view or trigger of a foreign file call a function with side effects, and notice damaged cells early."""
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+
+
+def _enforce_foreign_keys(connection: Connection) -> None:
+    """Switch foreign keys on: SQLite has them off for each new connection."""
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _bound_wal(connection: Connection) -> None:
+    """Checkpoint early, and cut the WAL back when something kept it from being reused."""
+    connection.wal_autocheckpoint(CHECKPOINT_PAGES)
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+
+
+def _flush_drive_cache(connection: Connection) -> None:
+    """Ask macOS for F_FULLFSYNC: there fsync alone leaves the data in the drive's own cache."""
+    if sys.platform == "darwin":
+        connection.execute("PRAGMA fullfsync = ON")
+        connection.execute("PRAGMA checkpoint_fullfsync = ON")

@@ -1,0 +1,286 @@
+"""The one writer of a database: transactions one after the other, those that had to wait committed together."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import apsw
+
+from ._connection import Connection
+from .errors import DatabaseClosedError, translate
+
+Durability = Literal["full", "normal"]
+Operation = Callable[[Connection], None]
+
+LARGEST_GROUP = 256
+"""How many waiting operations one commit may carry."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How writes behave.
+
+    Attributes:
+        durability: `"full"`: a write that returned survives power loss. `"normal"`: it survives a crash of the
+            process; power loss may take the last commits, never the consistency of the file.
+        busy_timeout: How long to wait for another process's lock, in seconds.
+    """
+
+    durability: Durability = "full"
+    busy_timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Refuse what SQLite would misread.
+
+        Raises:
+            ValueError: An unknown durability, or a negative timeout.
+        """
+        if self.durability not in ("full", "normal"):
+            message = f"durability=<{self.durability}> | must be 'full' or 'normal'"
+            raise ValueError(message)
+        if not self.busy_timeout >= 0:
+            message = f"busy_timeout=<{self.busy_timeout}> | must be a number of seconds, zero or more"
+            raise ValueError(message)
+
+
+class _Request:
+    """An operation that waits for its turn, then for its commit, on a thread of the caller."""
+
+    __slots__ = ("error", "leads", "operation", "options", "turn")
+
+    def __init__(self, operation: Operation | None, options: Options) -> None:
+        self.operation = operation
+        self.options = options
+        self.error: BaseException | None = None
+        self.leads = False
+        self.turn: threading.Lock | None = None
+
+    def queued(self) -> None:
+        self.turn = threading.Lock()
+        self.turn.acquire()
+
+    def wake(self) -> None:
+        if self.turn is not None:
+            self.turn.release()
+
+    def wait(self) -> None:
+        if self.turn is not None:
+            self.turn.acquire()
+
+
+class _AsyncRequest(_Request):
+    """An operation whose caller awaits a future; a thread of the writer leads for it."""
+
+    __slots__ = ("future", "writer")
+
+    def __init__(self, operation: Operation, options: Options, writer: Writer) -> None:
+        super().__init__(operation, options)
+        self.future: Future[None] = Future()
+        self.future.set_running_or_notify_cancel()
+        self.writer = writer
+
+    def queued(self) -> None:
+        """Need nothing: the future is what the caller waits for."""
+
+    def wake(self) -> None:
+        if self.leads:
+            self.writer.lead_in_thread(self)
+        elif self.error is None:
+            self.future.set_result(None)
+        else:
+            self.future.set_exception(self.error)
+
+
+class Writer:
+    """Runs operations in transactions on one connection.
+
+    A caller that finds the writer free runs at once, on its own thread. Callers that find it busy queue up; the one
+    in front then leads: it runs everything that waits in one transaction, so that they share one wait for the disk.
+    Where an operation of a group fails, the group is rolled back and each one runs in a transaction of its own.
+    """
+
+    def __init__(self, path: str, connect: Callable[[], Connection], check: Callable[[], None]) -> None:
+        """Build a writer.
+
+        Args:
+            path: The database, as errors name it.
+            connect: Opens the connection when it is first needed.
+            check: Raises when the database must not be written, before each transaction.
+        """
+        self._path = path
+        self._connect = connect
+        self._check = check
+        self.connection: Connection | None = None
+        self.closed = False
+        self._mutex = threading.Lock()
+        self._busy = False
+        self._queue: deque[_Request] = deque()
+        self._threads: ThreadPoolExecutor | None = None
+
+    def run(self, operation: Operation, options: Options) -> None:
+        """Run `operation` in a transaction; return after the commit that holds it.
+
+        Raises:
+            SQLiteSessionError: What SQLite said, in this package's terms; nothing was written.
+            BaseException: Whatever `operation` raised; nothing was written.
+        """
+        request = _Request(operation, options)
+        if self._enter(request):
+            self._serve([request])
+        else:
+            request.wait()
+            if request.leads:
+                self._lead(request)
+        if request.error is not None:
+            raise request.error
+
+    def submit(self, operation: Operation, options: Options) -> Future[None]:
+        """Run `operation` as `run` does, on another thread; the future is done after the commit."""
+        request = _AsyncRequest(operation, options, self)
+        if self._enter(request):
+            self.lead_in_thread(request)
+        return request.future
+
+    def hold(self) -> None:
+        """Wait until no transaction runs, and let none begin before `release`."""
+        request = _Request(None, Options())
+        if not self._enter(request):
+            request.wait()
+
+    def release(self) -> None:
+        """Let the next in the queue go on."""
+        with self._mutex:
+            request = self._queue.popleft() if self._queue else None
+            self._busy = request is not None
+        if request is not None:
+            request.leads = True
+            request.wake()
+
+    def close(self) -> None:
+        """Refuse new operations, let those under way finish, and close the connection."""
+        self.hold()
+        try:
+            self.closed = True
+            self.drop_connection()
+        finally:
+            self.release()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
+
+    def reset_after_fork(self) -> None:
+        """Forget, in a forked child, the callers that exist in the parent only. Call it while held."""
+        self._mutex = threading.Lock()
+        self._busy = False
+        self._queue.clear()
+        self._threads = None
+
+    def drop_connection(self) -> None:
+        """Close the connection; the next operation opens another. Only while the writer is held or busy."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
+
+    def lead_in_thread(self, request: _Request) -> None:
+        """Lead for a caller that has no thread to spend."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="strands-sqlite-writer")
+        try:
+            self._threads.submit(self._lead_and_wake, request)
+        except RuntimeError:  # the interpreter is shutting down and starts no more threads
+            self._lead_and_wake(request)
+
+    def _enter(self, request: _Request) -> bool:
+        """Take the writer if it is free; else queue `request` and return False."""
+        with self._mutex:
+            if not self._busy:
+                self._busy = True
+                return True
+            request.queued()
+            self._queue.append(request)
+            return False
+
+    def _lead_and_wake(self, request: _Request) -> None:
+        self._lead(request)
+        request.leads = False
+        request.wake()
+
+    def _lead(self, request: _Request) -> None:
+        """Serve `request` together with those that wait behind it, up to the next one that wants to hold."""
+        group = [request]
+        with self._mutex:
+            while self._queue and len(group) < LARGEST_GROUP and self._queue[0].operation is not None:
+                group.append(self._queue.popleft())
+        self._serve(group)
+
+    def _serve(self, group: list[_Request]) -> None:
+        """Run the operations of `group`, whose first is the caller's, wake the others, and pass the writer on."""
+        followers = group[1:]
+        try:
+            self._commit_together(group)
+        except BaseException:
+            with self._mutex:
+                self._queue.extendleft(reversed(followers))
+            followers = []
+            raise
+        finally:
+            for request in followers:
+                request.wake()
+            self.release()
+
+    def _commit_together(self, group: list[_Request]) -> None:
+        try:
+            self._transaction(group)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked
+            if len(group) == 1:
+                group[0].error = self._typed(error)
+                return
+            for request in group:
+                try:
+                    self._transaction([request])
+                except Exception as own:  # noqa: BLE001 - as above
+                    request.error = self._typed(own)
+
+    def _typed(self, error: Exception) -> Exception:
+        if not isinstance(error, apsw.Error):
+            return error
+        typed = translate(error, self._path)
+        typed.__cause__ = error
+        return typed
+
+    def _transaction(self, group: list[_Request]) -> None:
+        """Run every operation of `group` in one transaction: all of them are stored, or none."""
+        connection = self._ready_connection()
+        connection.sync_commits(any(request.options.durability == "full" for request in group))
+        connection.wait_for(max(request.options.busy_timeout for request in group))
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for request in group:
+                if request.operation is not None:
+                    request.operation(connection)
+            connection.execute("COMMIT")
+        except BaseException as error:
+            self._roll_back(connection, error)
+            raise
+
+    def _ready_connection(self) -> Connection:
+        if self.closed:
+            message = f"database=<{self._path}> is closed"
+            raise DatabaseClosedError(message)
+        self._check()
+        if self.connection is None:
+            self.connection = self._connect()
+        return self.connection
+
+    def _roll_back(self, connection: Connection, error: BaseException) -> None:
+        """End the transaction; give the connection up where it cannot be trusted after `error`."""
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        finally:
+            if isinstance(error, (apsw.IOError, apsw.CorruptError)) or connection.in_transaction:
+                self.drop_connection()
