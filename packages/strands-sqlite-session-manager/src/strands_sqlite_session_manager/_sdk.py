@@ -1,0 +1,87 @@
+"""Everything this package uses of the SDK that the SDK does not call public."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from strands import _async, _identifier
+
+from .errors import InvalidIdError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from strands.session.repository_session_manager import RepositorySessionManager
+
+LONGEST_ID = 1024
+"""The most bytes of UTF-8 in an id: S3 allows no longer key, so a longer id could never leave this file."""
+
+SESSION = _identifier.Identifier.SESSION
+AGENT = _identifier.Identifier.AGENT
+
+_in_bridge: Callable[[], bool] | None = getattr(_async, "is_run_async_bridge", None)
+
+
+@lru_cache(maxsize=4096)
+def validated(id_: str, kind: _identifier.Identifier) -> str:
+    """Return `id_` if it can be stored.
+
+    Raises:
+        TypeError: It is no text.
+        ValueError: It contains a path separator; the SDK's own words.
+        InvalidIdError: It holds NUL or a lone surrogate, or is too long.
+    """
+    _identifier.validate(id_, kind)
+    _require_text(id_, kind)
+    size = len(id_.encode(errors="surrogatepass"))
+    if size > LONGEST_ID:
+        message = f"{kind.value}_id=<{id_[:40]}…> has {size} bytes of UTF-8"
+        raise InvalidIdError(message)
+    if "\0" in id_ or any("\ud800" <= character <= "\udfff" for character in id_):
+        message = f"{kind.value}_id=<{id_!a}> holds NUL or a lone surrogate"
+        raise InvalidIdError(message)
+    return id_
+
+
+def _require_text(id_: object, kind: _identifier.Identifier) -> None:
+    if not isinstance(id_, str):
+        message = f"{kind.value}_id must be str, not {type(id_).__name__}"
+        raise TypeError(message)
+
+
+def loop_is_shared() -> bool:
+    """Tell whether anything else than the current task runs on the running loop.
+
+    A synchronous `agent()` runs on a loop of its own. Newer SDKs mark it; there, or where the mark does not exist,
+    the tasks of the loop are counted.
+    """
+    if _in_bridge is not None and not _in_bridge():
+        return True
+    return len(asyncio.all_tasks()) > 1
+
+
+def remember(manager: RepositorySessionManager, agent_id: str) -> Callable[[], None]:
+    """Note what `manager` holds in memory of the agent's stored state; return a function that puts it back.
+
+    The SDK moves on before a write is known to have succeeded. After a failure the manager must not believe that a
+    message was stored, nor that the agent's state was.
+    """
+    books: list[dict[str, Any]] = [
+        getattr(manager, name)
+        for name in ("_latest_agent_message", "_last_synced_internal_state", "_held_records")
+        if hasattr(manager, name)
+    ]
+    missing = object()
+    before = [book.get(agent_id, missing) for book in books]
+    before = [list(value) if isinstance(value, list) else value for value in before]
+
+    def put_back() -> None:
+        for book, value in zip(books, before, strict=True):
+            if value is missing:
+                book.pop(agent_id, None)
+            else:
+                book[agent_id] = value
+
+    return put_back

@@ -1,0 +1,47 @@
+"""What the records of the SDK have in common on their way to rows and back."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import strands.types.session as sdk
+
+from strands_sqlite_session_manager._codec import dumps, loads_bytes
+from strands_sqlite_session_manager.errors import CodecError
+
+T = TypeVar("T")
+
+
+def next_change(table: str) -> str:
+    """Return SQL for the next change counter of `table`: above its rows, and above those that were deleted."""
+    return (
+        f"(SELECT 1 + max(ifnull((SELECT max(change_id) FROM {table}), 0), "
+        "ifnull((SELECT max(change_id) FROM deletions), 0)))"
+    )
+
+
+def times(record: sdk.Session | sdk.SessionAgent | sdk.SessionMessage) -> tuple[str, str]:
+    """Return `created_at` and `updated_at`, which must be text."""
+    _require_text(record.created_at)
+    _require_text(record.updated_at)
+    return record.created_at, record.updated_at
+
+
+def _require_text(time: object) -> None:
+    if not isinstance(time, str):
+        message = f"time=<{time!r}> | created_at and updated_at must be text"
+        raise CodecError(message, hint="leave them out: the SDK fills them in")
+
+
+def extra_fields(record: object, columns: frozenset[str]) -> str | None:
+    """Return the fields of `record` that have no column, as a newer SDK may have them; None where there are none."""
+    fields = vars(record)
+    return None if fields.keys() <= columns else dumps({key: fields[key] for key in fields if key not in columns})
+
+
+def build(cls: type[T], extra: str | None, **fields: Any) -> T:
+    """Build a record of the SDK; what a newer SDK stored is given to an SDK that knows it, and ignored by others."""
+    if extra is not None:
+        known = cls.__dataclass_fields__  # type: ignore[attr-defined]  # the records are dataclasses
+        fields |= {key: value for key, value in loads_bytes(extra).items() if key in known}
+    return cls(**fields)

@@ -1,0 +1,180 @@
+"""Rows of messages, in the order of their ids."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import strands.types.session as sdk
+
+from strands_sqlite_session_manager import _blobs
+from strands_sqlite_session_manager._codec import dumps_apart, loads_bytes, refers
+from strands_sqlite_session_manager._connection import Connection, ConstraintError
+from strands_sqlite_session_manager._database import Database
+from strands_sqlite_session_manager.errors import ConflictError, InvalidIdError, NotFoundError
+from strands_sqlite_session_manager.repository._records import build, extra_fields, next_change, times
+from strands_sqlite_session_manager.repository.sessions import require_session
+
+_LARGEST = 2**63 - 1
+
+_MESSAGE_COLUMNS = frozenset({"message", "message_id", "redact_message", "created_at", "updated_at"})
+_INSERT_MESSAGE = f"""
+INSERT INTO messages (change_id, session_id, agent_id, message_id, message, redact_message,
+    created_at, updated_at, extra)
+VALUES ({next_change("messages")}, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session_id, agent_id, message_id) DO NOTHING
+"""
+_UPDATE_MESSAGE = f"""
+UPDATE messages SET change_id = {next_change("messages")}, message = ?, redact_message = ?, updated_at = ?,
+    extra = ifnull(?, extra)
+WHERE session_id = ? AND agent_id = ? AND message_id = ? RETURNING created_at
+"""
+_SELECT_MESSAGES = """
+SELECT message_id, message, redact_message, created_at, updated_at, extra
+FROM messages WHERE session_id = ? AND agent_id = ?
+"""
+_SELECT_MESSAGE = f"{_SELECT_MESSAGES} AND message_id = ?"
+_SELECT_PAGE = f"{_SELECT_MESSAGES} ORDER BY message_id LIMIT ? OFFSET ?"
+_COUNT_MESSAGES = "SELECT count(*) FROM messages WHERE session_id = ? AND agent_id = ?"
+_SELECT_CONTENT = """
+SELECT message, redact_message FROM messages WHERE session_id = ? AND agent_id = ? AND message_id = ?
+"""
+
+_HAS_AGENT = "SELECT 1 FROM agents WHERE session_id = ? AND agent_id = ?"
+
+_Row = tuple[int, str, str | None, str, str, str | None]
+_Found = tuple[list[_Row], dict[int, dict[str, bytes]]]
+
+
+def require_message_id(message_id: int) -> None:
+    """Refuse what is no message id.
+
+    Raises:
+        ValueError: It is no integer; the SDK's own words.
+        InvalidIdError: It is too large for SQLite.
+    """
+    _require_integer(message_id)
+    if not -_LARGEST <= message_id <= _LARGEST:
+        message = f"message_id=<{message_id}> does not fit in 64 bits"
+        raise InvalidIdError(message, hint="count messages from zero")
+
+
+def _require_integer(message_id: object) -> None:
+    if not isinstance(message_id, int):
+        message = f"message_id=<{message_id}> | message id must be an integer"
+        raise ValueError(message)  # noqa: TRY004 - the SDK raises ValueError
+
+
+def create_message(database: Database, session_id: str, agent_id: str, record: sdk.SessionMessage) -> None:
+    """Append a message. The same id with the same content again is a retry, and accepted.
+
+    Raises:
+        ConflictError: The id is taken by other content.
+        NotFoundError: There is no such session, or no such agent in it.
+    """
+    place = (session_id, agent_id, record.message_id)
+    content, blobs = _message_texts(record)
+    row = (*place, *content, *times(record), extra_fields(record, _MESSAGE_COLUMNS))
+
+    def insert(connection: Connection) -> None:
+        try:
+            connection.execute(_INSERT_MESSAGE, row)
+        except ConstraintError as error:
+            _raise_missing_parent(connection, session_id, agent_id, error)
+        if not connection.changes():
+            _require_same_content(connection, place, content)
+        elif blobs:
+            _blobs.link(connection, place, blobs)
+
+    database.write(insert)
+
+
+def update_message(database: Database, session_id: str, agent_id: str, record: sdk.SessionMessage) -> None:
+    """Store a message over the one with its id; the `created_at` of that one stays, and is set on `record`.
+
+    Raises:
+        NotFoundError: There is no such message.
+    """
+    place = (session_id, agent_id, record.message_id)
+    content, blobs = _message_texts(record)
+    _, updated_at = times(record)
+    extra = extra_fields(record, _MESSAGE_COLUMNS)
+
+    def put(connection: Connection) -> None:
+        rows = connection.rows(_UPDATE_MESSAGE, (*content, updated_at, extra, *place))
+        if not rows:
+            message = f"Message {record.message_id} does not exist"
+            raise NotFoundError(message, hint="create the message first")
+        record.created_at = rows[0][0]
+        _blobs.relink(connection, place, blobs)
+
+    database.write(put)
+
+
+def read_message(database: Database, session_id: str, agent_id: str, message_id: int) -> sdk.SessionMessage | None:
+    """Return the message, or None where there is none."""
+
+    def fetch(connection: Connection) -> _Found:
+        rows = connection.rows(_SELECT_MESSAGE, (session_id, agent_id, message_id))
+        return rows, _blobs_of(connection, session_id, agent_id, rows)
+
+    found = _messages(database.read(fetch))
+    return found[0] if found else None
+
+
+def list_messages(
+    database: Database, session_id: str, agent_id: str, limit: int | None, offset: int
+) -> list[sdk.SessionMessage]:
+    """Return the agent's messages in the order of their ids, `[offset:offset + limit]` of them as Python slices."""
+    part = slice(offset, None if limit is None else offset + limit)
+
+    def fetch(connection: Connection) -> _Found:
+        count = connection.rows(_COUNT_MESSAGES, (session_id, agent_id))[0][0]
+        start, stop, _ = part.indices(count)
+        rows = connection.rows(_SELECT_PAGE, (session_id, agent_id, max(0, stop - start), start))
+        return rows, _blobs_of(connection, session_id, agent_id, rows)
+
+    return _messages(database.read(fetch))
+
+
+def _message_texts(record: sdk.SessionMessage) -> tuple[tuple[str, str | None], dict[str, bytes]]:
+    if record.redact_message is None:
+        (message,), blobs = dumps_apart(record.message)
+        return (message, None), blobs
+    (message, redacted), blobs = dumps_apart(record.message, record.redact_message)
+    return (message, redacted), blobs
+
+
+def _raise_missing_parent(connection: Connection, session_id: str, agent_id: str, error: ConstraintError) -> NoReturn:
+    if connection.row(_HAS_AGENT, (session_id, agent_id)) is not None:
+        raise error
+    require_session(connection, session_id)
+    message = f"Agent {agent_id} in session {session_id} does not exist"
+    raise NotFoundError(message, hint="create the agent first") from error
+
+
+def _require_same_content(connection: Connection, place: _blobs.Place, content: tuple[str, str | None]) -> None:
+    stored = connection.rows(_SELECT_CONTENT, place)[0]
+    if stored != content:
+        session_id, agent_id, message_id = place
+        message = f"Message {message_id} of agent {agent_id} in session {session_id} exists with other content"
+        raise ConflictError(message)
+
+
+def _blobs_of(connection: Connection, session_id: str, agent_id: str, rows: list[_Row]) -> dict[int, dict[str, bytes]]:
+    ids = [row[0] for row in rows if refers(row[1]) or (row[2] is not None and refers(row[2]))]
+    return _blobs.load(connection, session_id, agent_id, ids[0], ids[-1]) if ids else {}
+
+
+def _messages(found: _Found) -> list[sdk.SessionMessage]:
+    rows, blobs = found
+    messages = []
+    for message_id, message, redacted, created_at, updated_at, extra in rows:
+        own = blobs.get(message_id)
+        value = loads_bytes(message, own)
+        instead = None if redacted is None else loads_bytes(redacted, own)
+        if extra is None:
+            messages.append(sdk.SessionMessage(value, message_id, instead, created_at, updated_at))
+        else:
+            known = {"message_id": message_id, "redact_message": instead}
+            times = {"created_at": created_at, "updated_at": updated_at}
+            messages.append(build(sdk.SessionMessage, extra, message=value, **known, **times))
+    return messages
