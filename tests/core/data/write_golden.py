@@ -1,0 +1,39 @@
+"""Write the golden file of a new schema version: `python tests/core/data/write_golden.py`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from strands.types.session import SessionAgent, SessionMessage
+
+from strands_sqlite_session_manager import SQLiteSessionManager, _schema
+
+
+class _Graph:
+    id = "graph"
+
+    def serialize_state(self) -> dict[str, str]:
+        return {"status": "completed"}
+
+
+def main() -> None:
+    """Fill a new file with one of each; refuse to write over one that is there."""
+    path = Path(__file__).with_name(f"schema_{_schema.VERSION}.db")
+    if path.exists():
+        sys.exit(f"{path.name} exists: a golden file is never written again")
+    image = {"image": {"format": "png", "source": {"bytes": bytes(range(256)) * 4}}}
+    with SQLiteSessionManager("golden", path) as manager:
+        manager.create_agent("golden", SessionAgent("default", {"mood": "calm"}, {"removed_message_count": 0}))
+        manager.create_message("golden", "default", SessionMessage({"role": "user", "content": [{"text": "hello"}]}, 0))
+        manager.create_message("golden", "default", SessionMessage({"role": "user", "content": [image]}, 1))  # type: ignore[list-item]
+        redacted = SessionMessage({"role": "user", "content": [{"text": "secret"}]}, 2)
+        manager.create_message("golden", "default", redacted)
+        redacted.redact_message = {"role": "user", "content": [{"text": "[redacted]"}]}
+        manager.update_message("golden", "default", redacted)
+        manager.update_agent("golden", SessionAgent("default", {"mood": "calm", "turns": 2}, {}))
+        manager.create_multi_agent("golden", _Graph())  # type: ignore[arg-type]  # only id and state are used
+
+
+if __name__ == "__main__":
+    main()

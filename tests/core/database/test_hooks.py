@@ -1,0 +1,185 @@
+"""What the manager's hooks do to the loop and the thread they run on, and to one another's writes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+from strands import Agent
+from strands.hooks import MessageAddedEvent
+
+from pytest_strands_sqlite import ScriptedModel
+from strands_sqlite_session_manager import DatabaseFullError, SQLiteSessionManager
+
+from .faults import FaultyVFS
+
+PATIENCE = 30.0
+"""Seconds after which a test that waits for another thread gives up and fails."""
+
+
+def agent_on(manager: SQLiteSessionManager, *steps: Any) -> Agent:
+    return Agent(model=ScriptedModel(*steps), session_manager=manager, callback_handler=None)
+
+
+def stored(manager: SQLiteSessionManager) -> list[str]:
+    records = manager.list_messages(manager.session_id, "default")
+    return [record.to_message()["content"][0]["text"] for record in records]
+
+
+def test_a_loop_that_others_share_goes_on_while_a_hook_waits_for_the_disk(tmp_path: Path, vfs: FaultyVFS) -> None:
+    """While one agent's commit waits for the disk, other tasks of the loop run."""
+    manager = SQLiteSessionManager("s", vfs.uri(tmp_path / "sessions.db"))
+    agent = agent_on(manager, "fine")
+    waiting, ran_meanwhile = threading.Event(), threading.Event()
+    outcomes: list[bool] = []
+
+    def block(method: str, _file: str) -> None:
+        if method == "sync" and not waiting.is_set():
+            waiting.set()
+            outcomes.append(ran_meanwhile.wait(PATIENCE))
+
+    async def others() -> None:
+        await asyncio.to_thread(waiting.wait, PATIENCE)
+        ran_meanwhile.set()
+
+    async def main() -> None:
+        await asyncio.gather(agent.invoke_async("how are you?"), others())
+
+    vfs.fault = block
+    asyncio.run(main())
+    assert outcomes == [True], "the loop stood still during the sync"
+    assert stored(manager) == ["how are you?", "fine"]
+    manager.close()
+
+
+def test_a_synchronous_agent_pays_no_thread_hop(tmp_path: Path, vfs: FaultyVFS) -> None:
+    """Every write of a synchronous agent runs on the thread that runs its hooks, and the writer starts no thread."""
+    manager = SQLiteSessionManager("s", vfs.uri(tmp_path / "sessions.db"))
+    agent = agent_on(manager, "one", "two")
+    hooks, syncs = set(), set()
+
+    def note(method: str, _file: str) -> None:
+        if method == "sync":
+            syncs.add(threading.get_ident())
+
+    agent.hooks.add_callback(MessageAddedEvent, lambda _event: hooks.add(threading.get_ident()))
+    vfs.fault = note
+    agent("first")
+    agent("second")
+    assert syncs
+    assert syncs == hooks
+    assert manager._database._file.writer._threads is None
+    manager.close()
+
+
+def transactions(manager: SQLiteSessionManager) -> list[list[str]]:
+    """Let the statements that the manager runs from now on be listed, by transaction; each as its first three words."""
+    connection = manager._database._file.writer.connection
+    assert connection is not None
+    found: list[list[str]] = []
+
+    def note(_cursor: apsw.Cursor, sql: str, _bindings: Any) -> bool:
+        if sql == "BEGIN IMMEDIATE":
+            found.append([])
+        elif sql != "COMMIT":
+            found[-1].append(" ".join(sql.split()[:3]))
+        return True
+
+    connection.set_exec_trace(note)
+    return found
+
+
+def test_a_message_and_the_state_that_belongs_to_it_are_one_commit(tmp_path: Path) -> None:
+    """A message and a change of state made before it are stored together, in one transaction."""
+    manager = SQLiteSessionManager("s", tmp_path / "sessions.db")
+    agent = agent_on(manager, "fine")
+    agent.state.set("mood", "curious")
+    found = transactions(manager)
+    agent("how are you?")
+    first, second = found
+    assert first[0] == second[0] == "INSERT INTO messages"
+    assert "UPDATE agents SET" in first
+    assert "INSERT INTO agent_state_history" in first
+    assert second == ["INSERT INTO messages"], "the state did not change again"
+    manager.close()
+
+
+def test_an_agent_with_a_history_is_stored_in_one_commit(tmp_path: Path) -> None:
+    """An agent that starts with messages is created with all of them, or not at all."""
+    manager = SQLiteSessionManager("s", tmp_path / "sessions.db")
+    found = transactions(manager)
+    roles = ("user", "assistant") * 5
+    history: Any = [{"role": role, "content": [{"text": f"{number}"}]} for number, role in enumerate(roles)]
+    Agent(model=ScriptedModel(), messages=history, session_manager=manager, callback_handler=None)
+    assert len(found) == 1
+    assert found[0].count("INSERT INTO messages") == len(history)
+    assert stored(manager) == [f"{number}" for number in range(len(history))]
+    manager.close()
+
+
+@pytest.mark.parametrize("on_a_loop", [False, True])
+def test_after_a_write_that_failed_the_manager_knows_what_is_stored(
+    tmp_path: Path, vfs: FaultyVFS, *, on_a_loop: bool
+) -> None:
+    """A turn whose message could not be stored fails; the next one is stored in its place, its state with it."""
+    manager = SQLiteSessionManager("s", vfs.uri(tmp_path / "sessions.db"))
+    agent = agent_on(manager, "one", "two")
+
+    def say(text: str) -> None:
+        if on_a_loop:
+            asyncio.run(agent.invoke_async(text))
+        else:
+            agent(text)
+
+    def full(method: str, _file: str) -> None:
+        if method == "write":
+            raise apsw.FullError
+
+    say("first")
+    agent.state.set("mood", "tense")
+    vfs.fault = full
+    with pytest.raises(DatabaseFullError):
+        say("lost")
+    vfs.fault = None
+    say("second")
+    assert stored(manager) == ["first", "one", "second", "two"]
+    assert [record.message_id for record in manager.list_messages("s", "default")] == [0, 1, 2, 3]
+    restored = manager.read_agent("s", "default")
+    assert restored is not None
+    assert restored.state == {"mood": "tense"}
+    manager.close()
+
+
+def test_a_cancelled_turn_leaves_what_was_written_known(tmp_path: Path, vfs: FaultyVFS) -> None:
+    """A task that is cancelled while its commit waits for the disk ends after the commit; the agent then goes on."""
+    manager = SQLiteSessionManager("s", vfs.uri(tmp_path / "sessions.db"))
+    agent = agent_on(manager, "fine")
+    waiting, cancelled = threading.Event(), threading.Event()
+
+    def block(method: str, _file: str) -> None:
+        if method == "sync" and not waiting.is_set():
+            waiting.set()
+            cancelled.wait(PATIENCE)
+
+    async def main() -> None:
+        task = asyncio.create_task(agent.invoke_async("cut short"))
+        await asyncio.to_thread(waiting.wait, PATIENCE)
+        task.cancel()
+        asyncio.get_running_loop().call_soon(cancelled.set)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    vfs.fault = block
+    asyncio.run(main())
+    vfs.fault = None
+    assert cancelled.is_set()
+    assert stored(manager)[:1] == ["cut short"]
+    agent("and again")
+    texts = stored(manager)
+    assert texts[0] == "cut short"
+    assert texts[-2:] == ["and again", "fine"]
+    manager.close()
