@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -145,6 +146,42 @@ def test_a_writer_that_is_interrupted_leaves_the_others_their_turn(tmp_path: Pat
             assert isinstance(leader.exception(PATIENCE), KeyboardInterrupt)
             follower.result(PATIENCE)
         assert texts(manager, "s", "b") == ["hello"]
+
+
+def test_a_caller_that_is_interrupted_while_it_waits_leaves_the_queue(tmp_path: Path, vfs: FaultyVFS) -> None:
+    """A signal that raises in a waiting thread withdraws its write, and holds nobody else up."""
+
+    class InterruptedByTestError(Exception):
+        pass
+
+    def interrupt(_signal: int, _frame: Any) -> None:
+        raise InterruptedByTestError
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with SQLiteSessionManager("s", vfs.uri(tmp_path / "sessions.db")) as manager, ThreadPoolExecutor(3) as pool:
+            for agent in "abc":
+                manager.create_agent("s", SessionAgent(agent, {}, {}))
+            gate = Gate(vfs)
+            slow = pool.submit(manager.create_message, "s", "a", message(0))
+            assert gate.reached.wait(PATIENCE)
+
+            def interrupt_the_main_thread() -> None:
+                queued(manager, 1)
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+            interrupter = pool.submit(interrupt_the_main_thread)
+            with pytest.raises(InterruptedByTestError):
+                manager.create_message("s", "b", message(0))
+            interrupter.result(PATIENCE)
+            follower = pool.submit(manager.create_message, "s", "c", message(0))
+            queued(manager, 1)
+            gate.open.set()
+            slow.result(PATIENCE)
+            follower.result(PATIENCE)
+            assert [texts(manager, "s", agent) for agent in "abc"] == [["hello"], [], ["hello"]]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_tasks_of_several_loops_write_through_one_database(tmp_path: Path) -> None:

@@ -90,8 +90,7 @@ CREATE INDEX agent_state_history_by_agent ON agent_state_history (session_id, ag
 CREATE TABLE blobs (
     blob_id INTEGER PRIMARY KEY,
     sha256 TEXT NOT NULL UNIQUE,
-    content BLOB NOT NULL,
-    created_at TEXT NOT NULL DEFAULT {_NOW}
+    content BLOB NOT NULL
 );
 
 CREATE TABLE message_blobs (

@@ -21,6 +21,9 @@ LONGEST_ID = 1024
 SESSION = _identifier.Identifier.SESSION
 AGENT = _identifier.Identifier.AGENT
 
+_BOOKS = ("_latest_agent_message", "_last_synced_internal_state", "_held_records")
+_MISSING = object()
+
 _in_bridge: Callable[[], bool] | None = getattr(_async, "is_run_async_bridge", None)
 
 
@@ -68,20 +71,17 @@ def remember(manager: RepositorySessionManager, agent_id: str) -> Callable[[], N
     The SDK moves on before a write is known to have succeeded. After a failure the manager must not believe that a
     message was stored, nor that the agent's state was.
     """
-    books: list[dict[str, Any]] = [
-        getattr(manager, name)
-        for name in ("_latest_agent_message", "_last_synced_internal_state", "_held_records")
-        if hasattr(manager, name)
-    ]
-    missing = object()
-    before = [book.get(agent_id, missing) for book in books]
-    before = [list(value) if isinstance(value, list) else value for value in before]
+    books: list[dict[str, Any]] = [getattr(manager, name) for name in _BOOKS if hasattr(manager, name)]
+    before = [book.get(agent_id, _MISSING) for book in books]
+    lengths = [len(value) if isinstance(value, list) else 0 for value in before]
 
     def put_back() -> None:
-        for book, value in zip(books, before, strict=True):
-            if value is missing:
+        for book, value, length in zip(books, before, lengths, strict=True):
+            if value is _MISSING:
                 book.pop(agent_id, None)
-            else:
-                book[agent_id] = value
+                continue
+            if isinstance(value, list):
+                del value[length:]
+            book[agent_id] = value
 
     return put_back

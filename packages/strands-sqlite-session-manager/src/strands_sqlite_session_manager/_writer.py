@@ -133,7 +133,7 @@ class Writer:
         if self._enter(request):
             self._serve([request])
         else:
-            request.wait()
+            self._await_turn(request)
             if request.leads:
                 self._lead(request)
         if request.error is not None:
@@ -150,7 +150,7 @@ class Writer:
         """Wait until no transaction runs, and let none begin before `release`."""
         request = _Request(None, Options())
         if not self._enter(request):
-            request.wait()
+            self._await_turn(request)
 
     def release(self) -> None:
         """Let the next in the queue go on."""
@@ -203,6 +203,21 @@ class Writer:
             request.queued()
             self._queue.append(request)
             return False
+
+    def _await_turn(self, request: _Request) -> None:
+        """Wait for `request` to be served or to lead; a caller that is interrupted meanwhile leaves the queue."""
+        try:
+            request.wait()
+        except BaseException:
+            with self._mutex:
+                waits = request in self._queue
+                if waits:
+                    self._queue.remove(request)
+            if not waits:
+                request.wait()
+                if request.leads:
+                    self.release()
+            raise
 
     def _lead_and_wake(self, request: _Request) -> None:
         self._lead(request)

@@ -210,12 +210,16 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository):
         validated(session_id, SESSION)
         self._database = open_database(db_path, Options(durability=durability, busy_timeout=busy_timeout))
         try:
-            super().__init__(session_id=session_id, session_repository=self)
-        except AlreadyExistsError:  # another process created it a moment ago
-            super().__init__(session_id=session_id, session_repository=self)
+            self._join_session(session_id)
         except BaseException:
             self._database.close()
             raise
+
+    def _join_session(self, session_id: str) -> None:
+        try:
+            super().__init__(session_id=session_id, session_repository=self)
+        except AlreadyExistsError:  # another manager created it a moment ago
+            super().__init__(session_id=session_id, session_repository=self)
 
     @property
     def db_path(self) -> str:
