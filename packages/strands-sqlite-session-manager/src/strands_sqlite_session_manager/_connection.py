@@ -28,14 +28,15 @@ _LONGEST_PAUSE = 0.05
 
 
 class Connection(apsw.Connection):
-    """A connection that waits for locks until its own deadline.
+    """A connection that waits for locks as long as its user has patience.
 
     Attributes:
-        deadline: When to stop waiting for another process, in seconds of `time.monotonic()`.
+        patience: How long to wait for another process's lock, in seconds.
         full: Whether a commit waits for the disk; None before it is first set.
     """
 
-    deadline: float = 0.0
+    patience: float = 0.0
+    _deadline: float = 0.0
     full: bool | None = None
 
     def rows(self, sql: str, bindings: tuple[Any, ...] = ()) -> list[Any]:
@@ -46,13 +47,11 @@ class Connection(apsw.Connection):
         """Return the first row of a query, or None where there is none."""
         return self.execute(sql, bindings).fetchone()
 
-    def wait_for(self, seconds: float) -> None:
-        """Set the deadline `seconds` from now."""
-        self.deadline = time.monotonic() + seconds
-
     def wait_again(self, attempts: int) -> bool:
-        """Sleep a little with jitter; return False when the deadline has passed. SQLite's busy handler."""
-        left = self.deadline - time.monotonic()
+        """Sleep a little with jitter; return False when patience has run out. SQLite's busy handler."""
+        if attempts == 0:
+            self._deadline = time.monotonic() + self.patience
+        left = self._deadline - time.monotonic()
         if left <= 0:
             return False
         pause = min(_LONGEST_PAUSE, 0.0005 * 2 ** min(attempts, 10))
@@ -95,7 +94,7 @@ def connect(path: str, *, seconds: float, reader: bool = False) -> Connection:
         try:
             _require_writable(connection, path)
             connection.set_busy_handler(connection.wait_again)
-            connection.wait_for(seconds)
+            connection.patience = seconds
             _distrust_schema(connection)
             _enforce_foreign_keys(connection)
             _bound_wal(connection)

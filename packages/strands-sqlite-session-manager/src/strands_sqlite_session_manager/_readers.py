@@ -35,7 +35,7 @@ class Readers:
         """
         with self._places:
             connection = self._take()
-            connection.wait_for(seconds)
+            connection.patience = seconds
             try:
                 connection.execute("BEGIN")
                 result = operation(connection)

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 LONGEST_ID = 1024
 """The most bytes of UTF-8 in an id: S3 allows no longer key, so a longer id could never leave this file."""
 
-SESSION = _identifier.Identifier.SESSION
-AGENT = _identifier.Identifier.AGENT
-
 _BOOKS = ("_latest_agent_message", "_last_synced_internal_state", "_held_records")
 _MISSING = object()
 
@@ -28,14 +25,30 @@ _in_bridge: Callable[[], bool] | None = getattr(_async, "is_run_async_bridge", N
 
 
 @lru_cache(maxsize=4096)
-def validated(id_: str, kind: _identifier.Identifier) -> str:
-    """Return `id_` if it can be stored.
+def session_key(session_id: str) -> str:
+    """Return `session_id` if it can be stored.
 
     Raises:
         TypeError: It is no text.
         ValueError: It contains a path separator; the SDK's own words.
         InvalidIdError: It holds NUL or a lone surrogate, or is too long.
     """
+    return _validated(session_id, _identifier.Identifier.SESSION)
+
+
+@lru_cache(maxsize=4096)
+def agent_key(agent_id: str) -> str:
+    """Return `agent_id`, of an agent or a multi-agent, if it can be stored.
+
+    Raises:
+        TypeError: It is no text.
+        ValueError: It contains a path separator; the SDK's own words.
+        InvalidIdError: It holds NUL or a lone surrogate, or is too long.
+    """
+    return _validated(agent_id, _identifier.Identifier.AGENT)
+
+
+def _validated(id_: str, kind: _identifier.Identifier) -> str:
     _identifier.validate(id_, kind)
     _require_text(id_, kind)
     size = len(id_.encode(errors="surrogatepass"))

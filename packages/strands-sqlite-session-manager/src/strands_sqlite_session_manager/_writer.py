@@ -270,8 +270,8 @@ class Writer:
     def _transaction(self, group: list[_Request]) -> None:
         """Run every operation of `group` in one transaction: all of them are stored, or none."""
         connection = self._ready_connection()
-        connection.sync_commits(any(request.options.durability == "full" for request in group))
-        connection.wait_for(max(request.options.busy_timeout for request in group))
+        connection.patience = max([request.options.busy_timeout for request in group])
+        connection.sync_commits("full" in [request.options.durability for request in group])
         connection.execute("BEGIN IMMEDIATE")
         try:
             for request in group:

@@ -16,7 +16,7 @@ from strands.types.session import Session, SessionAgent, SessionMessage
 from . import _sdk
 from ._database import Batch, Database, Options
 from ._schema import open_database
-from ._sdk import AGENT, SESSION, validated
+from ._sdk import agent_key, session_key
 from .errors import AlreadyExistsError
 from .repository import agents, messages, multi_agents, sessions
 
@@ -40,13 +40,13 @@ class SQLiteSessionRepository(SessionRepository):
             AlreadyExistsError: There is one with its id.
             ValueError: The id contains a path separator or cannot be stored.
         """
-        validated(session.session_id, SESSION)
+        session_key(session.session_id)
         sessions.create_session(self._database, session)
         return session
 
     def read_session(self, session_id: str, **kwargs: Any) -> Session | None:
         """Return the session, or None where there is none."""
-        return sessions.read_session(self._database, validated(session_id, SESSION))
+        return sessions.read_session(self._database, session_key(session_id))
 
     def delete_session(self, session_id: str, **kwargs: Any) -> None:
         """Delete the session with its agents, messages, multi-agent states and binary values.
@@ -54,7 +54,7 @@ class SQLiteSessionRepository(SessionRepository):
         Raises:
             NotFoundError: There is no such session.
         """
-        sessions.delete_session(self._database, validated(session_id, SESSION))
+        sessions.delete_session(self._database, session_key(session_id))
 
     def create_agent(self, session_id: str, session_agent: SessionAgent, **kwargs: Any) -> None:
         """Store an agent, over the one with its id where there is one.
@@ -63,13 +63,13 @@ class SQLiteSessionRepository(SessionRepository):
             NotFoundError: There is no such session.
             TypeError: Its state holds what JSON cannot.
         """
-        validated(session_id, SESSION)
-        validated(session_agent.agent_id, AGENT)
+        session_key(session_id)
+        agent_key(session_agent.agent_id)
         agents.create_agent(self._database, session_id, session_agent)
 
     def read_agent(self, session_id: str, agent_id: str, **kwargs: Any) -> SessionAgent | None:
         """Return the agent, or None where there is none."""
-        return agents.read_agent(self._database, validated(session_id, SESSION), validated(agent_id, AGENT))
+        return agents.read_agent(self._database, session_key(session_id), agent_key(agent_id))
 
     def update_agent(self, session_id: str, session_agent: SessionAgent, **kwargs: Any) -> None:
         """Store the agent's state; its `created_at` stays, and is set on `session_agent`.
@@ -78,8 +78,8 @@ class SQLiteSessionRepository(SessionRepository):
             NotFoundError: There is no such agent.
             TypeError: Its state holds what JSON cannot.
         """
-        validated(session_id, SESSION)
-        validated(session_agent.agent_id, AGENT)
+        session_key(session_id)
+        agent_key(session_agent.agent_id)
         agents.update_agent(self._database, session_id, session_agent)
 
     def create_message(self, session_id: str, agent_id: str, session_message: SessionMessage, **kwargs: Any) -> None:
@@ -91,15 +91,15 @@ class SQLiteSessionRepository(SessionRepository):
             TypeError: The message holds what JSON cannot.
         """
         messages.require_message_id(session_message.message_id)
-        validated(session_id, SESSION)
-        validated(agent_id, AGENT)
+        session_key(session_id)
+        agent_key(agent_id)
         messages.create_message(self._database, session_id, agent_id, session_message)
 
     def read_message(self, session_id: str, agent_id: str, message_id: int, **kwargs: Any) -> SessionMessage | None:
         """Return the message, or None where there is none."""
         messages.require_message_id(message_id)
-        validated(session_id, SESSION)
-        return messages.read_message(self._database, session_id, validated(agent_id, AGENT), message_id)
+        session_key(session_id)
+        return messages.read_message(self._database, session_id, agent_key(agent_id), message_id)
 
     def update_message(self, session_id: str, agent_id: str, session_message: SessionMessage, **kwargs: Any) -> None:
         """Store a message over the one with its id; `created_at` stays, and is set on `session_message`.
@@ -109,8 +109,8 @@ class SQLiteSessionRepository(SessionRepository):
             TypeError: The message holds what JSON cannot.
         """
         messages.require_message_id(session_message.message_id)
-        validated(session_id, SESSION)
-        validated(agent_id, AGENT)
+        session_key(session_id)
+        agent_key(agent_id)
         messages.update_message(self._database, session_id, agent_id, session_message)
 
     def list_messages(
@@ -125,8 +125,8 @@ class SQLiteSessionRepository(SessionRepository):
             offset: How many to leave out, counted by position as a Python slice counts.
             **kwargs: Ignored.
         """
-        validated(session_id, SESSION)
-        return messages.list_messages(self._database, session_id, validated(agent_id, AGENT), limit, offset)
+        session_key(session_id)
+        return messages.list_messages(self._database, session_id, agent_key(agent_id), limit, offset)
 
     def create_multi_agent(self, session_id: str, multi_agent: MultiAgentBase, **kwargs: Any) -> None:
         """Store the state of a graph or swarm, over the one with its id where there is one.
@@ -135,15 +135,15 @@ class SQLiteSessionRepository(SessionRepository):
             NotFoundError: There is no such session.
             TypeError: The state holds what JSON cannot.
         """
-        validated(session_id, SESSION)
-        validated(multi_agent.id, AGENT)
+        session_key(session_id)
+        agent_key(multi_agent.id)
         state = multi_agent.serialize_state()
         multi_agents.create_multi_agent(self._database, session_id, multi_agent.id, state)
 
     def read_multi_agent(self, session_id: str, multi_agent_id: str, **kwargs: Any) -> dict[str, Any] | None:
         """Return the state of a graph or swarm as it was stored, or None where there is none."""
-        validated(session_id, SESSION)
-        return multi_agents.read_multi_agent(self._database, session_id, validated(multi_agent_id, AGENT))
+        session_key(session_id)
+        return multi_agents.read_multi_agent(self._database, session_id, agent_key(multi_agent_id))
 
     def update_multi_agent(self, session_id: str, multi_agent: MultiAgentBase, **kwargs: Any) -> None:
         """Store the state of a graph or swarm.
@@ -152,8 +152,8 @@ class SQLiteSessionRepository(SessionRepository):
             NotFoundError: There is no such state.
             TypeError: The state holds what JSON cannot.
         """
-        validated(session_id, SESSION)
-        validated(multi_agent.id, AGENT)
+        session_key(session_id)
+        agent_key(multi_agent.id)
         state = multi_agent.serialize_state()
         multi_agents.update_multi_agent(self._database, session_id, multi_agent.id, state)
 
@@ -207,7 +207,7 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository):
         if kwargs:
             names = ", ".join(sorted(kwargs))
             warnings.warn(f"SQLiteSessionManager does not use: {names}", UserWarning, stacklevel=2)
-        validated(session_id, SESSION)
+        session_key(session_id)
         self._database = open_database(db_path, Options(durability=durability, busy_timeout=busy_timeout))
         try:
             self._join_session(session_id)
@@ -257,6 +257,25 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository):
         except BaseException:
             put_back()
             raise
+
+    def initialize(self, agent: Any, **kwargs: Any) -> None:
+        """Restore an agent from the session, or store a new one.
+
+        Where a conversation manager has trimmed every message, the SDK restores none and would count from zero again,
+        over what is stored: the count goes on behind the last stored message.
+
+        Args:
+            agent: The agent.
+            **kwargs: Passed on.
+
+        Raises:
+            SessionException: The session has an agent with this id in this manager already.
+            SQLiteSessionError: It could not be read or stored; the type says why.
+        """
+        super().initialize(agent, **kwargs)
+        if self._latest_agent_message[agent.agent_id] is None:
+            last = self.list_messages(self.session_id, agent.agent_id, offset=-1)
+            self._latest_agent_message[agent.agent_id] = last[0] if last else None
 
     def register_hooks(self, registry: HookRegistry, **kwargs: Any) -> None:
         """Register what the SDK's manager registers, so that all writes of one event are committed together.
