@@ -1,0 +1,199 @@
+"""Graphs: one that stopped in the middle goes on after a restart, with what its nodes had done."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from strands import Agent, ToolContext, tool
+from strands.hooks import BeforeNodeCallEvent, HookProvider, HookRegistry
+from strands.multiagent import GraphBuilder
+from strands.multiagent.base import Status
+from strands.multiagent.graph import Graph
+from strands.session.repository_session_manager import RepositorySessionManager
+
+from pytest_strands_sqlite import ToolCall
+
+OpenSession = Callable[..., RepositorySessionManager]
+NewAgent = Callable[..., Agent]
+
+PIXELS = bytes(range(256))
+
+
+class AskBefore(HookProvider):
+    """Asks a person before one node of a graph."""
+
+    def __init__(self, node_id: str) -> None:
+        self.node_id = node_id
+
+    def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
+        """Listen to node calls."""
+        registry.add_callback(BeforeNodeCallEvent, self.ask)
+
+    def ask(self, event: BeforeNodeCallEvent) -> None:
+        """Cancel the node unless the person agrees."""
+        if event.node_id == self.node_id and event.interrupt("gate", reason=event.node_id) != "yes":
+            event.cancel_node = "a person said no"
+
+
+@tool(context=True)
+def publish(text: str, tool_context: ToolContext) -> str:
+    """Publish a text when a person agrees."""
+    return f"{text}: {tool_context.interrupt('publish', reason=text)}"
+
+
+EDGES = {
+    "line": [("draft", "edit"), ("edit", "print")],
+    "diamond": [("draft", "edit"), ("draft", "check"), ("edit", "print"), ("check", "print")],
+}
+
+
+def graph(manager: RepositorySessionManager, agents: dict[str, Agent], shape: str = "line", **options: Any) -> Graph:
+    """Build a graph that starts at its draft node."""
+    builder = GraphBuilder().set_session_manager(manager).set_max_node_executions(20)
+    nodes = {name: builder.add_node(agent, name) for name, agent in agents.items()}
+    for source, target in EDGES[shape]:
+        builder.add_edge(nodes[source], nodes[target])
+    builder.set_graph_id(options.get("graph_id", "press")).set_hook_providers(options.get("hooks", []))
+    return builder.set_entry_point("draft").build()
+
+
+def team(new_agent: NewAgent, **scripts: list[Any]) -> dict[str, Agent]:
+    """Make the agents of a graph from their scripts."""
+    return {name: new_agent(None, *script, name=name, tools=[publish]) for name, script in scripts.items()}
+
+
+def sent_to(agent: Agent) -> list[str]:
+    """The texts that an agent got as its input."""
+    return [block["text"] for block in agent.messages[0]["content"] if "text" in block]
+
+
+def answers(result: Any, response: Any) -> Any:
+    """The prompt that answers all interrupts alike."""
+    return [{"interruptResponse": {"interruptId": each.id, "response": response}} for each in result.interrupts]
+
+
+def outputs(result: Any) -> dict[str, str]:
+    """What each node said."""
+    return {name: str(node.result).strip() for name, node in result.results.items()}
+
+
+def image() -> Any:
+    """An image block."""
+    return {"image": {"format": "png", "source": {"bytes": PIXELS}}}
+
+
+def test_a_failed_graph_goes_on_at_the_node_that_failed(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
+) -> None:
+    """After a restart finished nodes keep their results, and the failed one runs again with these as input."""
+    agents = team(new_agent, draft=["a draft"], edit=[RuntimeError("no connection")], print=[])
+    with pytest.raises(RuntimeError, match="no connection"):
+        graph(open_session(), agents)("Write about rain.")
+
+    later = team(new_agent, draft=[], edit=["edited"], print=["printed"])
+    result = graph(restart(), later)("Write about rain.")
+
+    assert outputs(result) == {"draft": "a draft", "edit": "edited", "print": "printed"}
+    assert [node.node_id for node in result.execution_order] == ["draft", "edit", "print"]
+    sent = sent_to(later["edit"])
+    assert "Original Task: Write about rain." in sent
+    assert any("a draft" in text for text in sent)
+
+
+@pytest.mark.parametrize("shape", sorted(EDGES))
+def test_a_graph_that_waits_before_a_node_is_answered_after_a_restart(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent, shape: str
+) -> None:
+    """A question of a hook survives the restart; nodes that were done, beside the one that waits too, stay done."""
+    names = {name for edge in EDGES[shape] for name in edge}
+    before = {name: [] if name in {"edit", "print"} else [f"{name} done"] for name in names}
+    after = {name: [] if before[name] else [f"{name} done"] for name in names}
+    options: dict[str, Any] = {"shape": shape, "hooks": [AskBefore("edit")]}
+
+    waiting = graph(open_session(), team(new_agent, **before), **options)("Write.")
+    assert waiting.status == Status.INTERRUPTED
+    result = graph(restart(), team(new_agent, **after), **options)(answers(waiting, "yes"))
+
+    assert result.status == Status.COMPLETED
+    assert outputs(result) == {name: f"{name} done" for name in names}
+
+
+def test_a_tool_that_asks_inside_a_node_is_answered_after_a_restart(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
+) -> None:
+    """The conversation, state and waiting tool call of the agent in the node are restored with the graph."""
+    agents = team(new_agent, draft=["a draft"], edit=[ToolCall("publish", {"text": "rain"})], print=[])
+    agents["edit"].state.set("seen", 1)
+    waiting = graph(open_session(), agents)("Write.")
+    assert [each.reason for each in waiting.interrupts] == ["rain"]
+
+    later = team(new_agent, draft=[], edit=["edited"], print=["printed"])
+    result = graph(restart(), later)(answers(waiting, {"copies": 3}))
+
+    assert outputs(result) == {"draft": "a draft", "edit": "edited", "print": "printed"}
+    messages = later["edit"].messages
+    assert messages[:2] == agents["edit"].messages
+    assert messages[2]["content"][0]["toolResult"]["content"] == [{"text": "rain: {'copies': 3}"}]
+    assert later["edit"].state.get() == {"seen": 1}
+
+
+def test_bytes_in_the_task_of_a_graph_survive_a_restart(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
+) -> None:
+    """A picture in the task reaches the nodes that run after the restart as the same bytes."""
+    agents = team(new_agent, draft=["a draft"], edit=[RuntimeError("no connection")], print=[])
+    with pytest.raises(RuntimeError, match="no connection"):
+        graph(open_session(), agents)([{"text": "Describe this."}, image()])
+
+    later = team(new_agent, draft=[], edit=["edited"], print=["printed"])
+    graph(restart(), later)("Go on.")
+
+    assert image() in later["edit"].messages[0]["content"]
+
+
+def test_a_completed_graph_starts_again_after_a_restart(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
+) -> None:
+    """A graph that came to its end takes a new task from its first node."""
+    open_session()
+    for task in ("first", "second"):
+        agents = team(new_agent, draft=[f"{task} draft"], edit=[f"{task} edit"], print=[f"{task} print"])
+        result = graph(restart(), agents)(task)
+        assert result.status == Status.COMPLETED
+        assert outputs(result) == {name: f"{task} {name}" for name in agents}
+        assert sent_to(agents["draft"]) == [task]
+
+
+def test_two_graphs_of_one_session_are_restored_apart(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
+) -> None:
+    """Each graph of a session goes on where it stopped, whatever the other one did."""
+    failure = RuntimeError("no connection")
+    manager = open_session()
+    for graph_id, edit, print_ in (("north", [failure], []), ("south", ["edited"], [failure])):
+        agents = team(new_agent, draft=[f"{graph_id} draft"], edit=edit, print=print_)
+        with pytest.raises(RuntimeError, match="no connection"):
+            graph(manager, agents, graph_id=graph_id)(graph_id)
+
+    manager = restart()
+    for graph_id, edit in (("north", ["edited"]), ("south", [])):
+        agents = team(new_agent, draft=[], edit=edit, print=["printed"])
+        result = graph(manager, agents, graph_id=graph_id)("Go on.")
+        assert outputs(result) == {"draft": f"{graph_id} draft", "edit": "edited", "print": "printed"}
+
+
+def test_a_graph_and_an_agent_share_a_session(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
+) -> None:
+    """An agent with a conversation of its own and a graph of other agents are both restored from one session."""
+    manager = open_session()
+    host = new_agent(manager, "Hello.", agent_id="host")
+    host("Hi.")
+    agents = team(new_agent, draft=["a draft"], edit=[RuntimeError("no connection")], print=[])
+    with pytest.raises(RuntimeError, match="no connection"):
+        graph(manager, agents)("Write.")
+
+    manager = restart()
+    assert new_agent(manager, agent_id="host").messages == host.messages
+    result = graph(manager, team(new_agent, draft=[], edit=["edited"], print=["printed"]))("Go on.")
+    assert outputs(result) == {"draft": "a draft", "edit": "edited", "print": "printed"}
