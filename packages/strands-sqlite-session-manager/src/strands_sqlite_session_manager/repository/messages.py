@@ -52,7 +52,7 @@ def require_message_id(message_id: int) -> None:
         InvalidIdError: It is too large for SQLite.
     """
     _require_integer(message_id)
-    if not -_LARGEST <= message_id <= _LARGEST:
+    if not -_LARGEST - 1 <= message_id <= _LARGEST:
         message = f"message_id=<{message_id}> does not fit in 64 bits"
         raise InvalidIdError(message, hint="count messages from zero")
 

@@ -1,0 +1,148 @@
+"""Everything that is checked before a change lands: `uv run nox` runs all of it, `uv run nox -l` lists it."""
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "uv"
+
+ROOT = Path(__file__).parent
+CORE = "strands-sqlite-session-manager"
+PLUGIN = "pytest-strands-sqlite"
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+OLDEST, EXTRA = PYTHONS[0], "3.14"
+
+
+def _is_installed(python: str) -> bool:
+    """Tell whether uv finds an interpreter without downloading one."""
+    command = ["uv", "python", "find", "--quiet", "--no-project", "--no-python-downloads", python]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+if _is_installed(EXTRA):
+    PYTHONS.append(EXTRA)
+
+
+def _sync(session: nox.Session, group: str) -> None:
+    """Install the workspace and one group of tools into the session's environment, as the lock says."""
+    session.run_install(
+        "uv",
+        "sync",
+        "--locked",
+        "--quiet",
+        "--no-default-groups",
+        f"--group={group}",
+        f"--python={session.virtualenv.location}",
+        env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location},
+    )
+
+
+def _pytest(session: nox.Session, *paths: str, under: tuple[str, ...] = (), env: dict[str, str] | None = None) -> None:
+    """Run pytest on every core, on `paths` or on what is given after `--`."""
+    session.run(*under, "pytest", "-n", "auto", "--dist", "worksteal", *(session.posargs or paths), env=env)
+
+
+def _show_versions(session: nox.Session, *names: str) -> None:
+    """Print what is installed, where the lock does not say it."""
+    code = f"import importlib.metadata as m; print(*(f'{{n}} {{m.version(n)}}' for n in {names}), sep=', ')"
+    session.run("python", "-c", code)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format, the order of the rooms, and that the lock fits the packages."""
+    _sync(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", "--no-logo")
+    session.run("uv", "lock", "--check")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check the types of the packages, and of user code that is never run."""
+    _sync(session, "typing")
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site; a broken link or a page that is in no menu is an error."""
+    _sync(session, "docs")
+    site = f"{session.create_tmp()}/site"
+    session.run("mkdocs", "build", "--strict", f"--site-dir={site}", env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session
+def quickstart(session: nox.Session) -> None:
+    """Run the example of the README from an empty folder."""
+    _sync(session, "test")
+    with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
+        session.run("python", str(ROOT / "examples" / "quickstart.py"))
+
+
+@nox.session(reuse_venv=False)
+def core_only(session: nox.Session) -> None:
+    """Install the built wheel of the core and nothing else of this workspace, and use it."""
+    temporary = Path(session.create_tmp())
+    wheels, locked = temporary / "wheels", temporary / "locked.txt"
+    session.run("uv", "build", "--quiet", "--wheel", f"--package={CORE}", f"--out-dir={wheels}")
+    pins = ["--all-packages", "--all-groups", "--no-emit-workspace", "--no-hashes"]
+    session.run("uv", "export", "--quiet", "--locked", *pins, f"--output-file={locked}")
+    (wheel,) = wheels.glob("*.whl")
+    session.install(str(wheel), "pytest", f"--constraint={locked}")
+    with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
+        check = Path(folder, "check_core_only.py")
+        check.write_bytes((ROOT / "tests" / "packaging" / check.name).read_bytes())
+        session.run("python", "-I", "-m", "pytest", check.name, env={"WORKSPACE": str(ROOT)})
+
+
+@nox.session
+def resolve_3_14(session: nox.Session) -> None:
+    """Find wheels of all runtime dependencies for Python 3.14, which need not be installed."""
+    projects = sorted(str(path) for path in ROOT.glob("packages/*/pyproject.toml"))
+    target = ["--python-version=3.14", "--only-binary=:all:"]
+    session.run("uv", "pip", "compile", "--quiet", *target, f"--output-file={session.create_tmp()}/3.14.txt", *projects)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests with what the lock says."""
+    _sync(session, "test")
+    _pytest(session)
+
+
+@nox.session
+@nox.parametrize("strands", ["1.54", "1.58", "newest"], ids=["1.54", "1.58", "newest"])
+def sdk(session: nox.Session, strands: str) -> None:
+    """Run what touches the SDK with another release of strands-agents."""
+    _sync(session, "test")
+    if strands == "newest":
+        session.install("--upgrade-package=strands-agents", "strands-agents<2")
+    else:
+        session.install(f"strands-agents=={strands}.*")
+    _show_versions(session, "strands-agents")
+    _pytest(session, "tests/core/agents", "tests/core/contract", "tests/pytest_plugin")
+
+
+@nox.session(python=OLDEST)
+def lowest(session: nox.Session) -> None:
+    """Run the core's tests with the oldest dependencies that it declares, on the oldest Python."""
+    session.install("--resolution=lowest-direct", f"--editable=packages/{CORE}")
+    session.install("--group=test", f"--editable=packages/{PLUGIN}")
+    _show_versions(session, "strands-agents", "apsw")
+    _pytest(session, "tests/core")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Measure which branches the tests take, in the processes that they start too."""
+    _sync(session, "test")
+    env = {"COVERAGE_FILE": str(Path(session.create_tmp()).absolute() / "coverage")}
+    _pytest(session, under=("coverage", "run", "-m"), env=env)
+    session.run("coverage", "combine", "--quiet", env=env)
+    session.run("coverage", "report", env=env)
