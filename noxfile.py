@@ -146,3 +146,11 @@ def coverage(session: nox.Session) -> None:
     _pytest(session, under=("coverage", "run", "-m"), env=env)
     session.run("coverage", "combine", "--quiet", env=env)
     session.run("coverage", "report", env=env)
+
+
+@nox.session(default=False)
+def kills(session: nox.Session) -> None:
+    """Kill a writing process 200 times at each durability; the gate does it 20 times."""
+    _sync(session, "test")
+    kills_a_test = {"STRANDS_SQLITE_KILLS": "200"}
+    session.run("pytest", "-v", "tests/core/processes/test_kill.py", *session.posargs, env=kills_a_test)
