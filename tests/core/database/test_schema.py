@@ -163,7 +163,7 @@ def test_the_change_counter_only_ever_rises(tmp_path: Path) -> None:
     assert given == sorted(set(given))
 
 
-def test_the_state_history_has_a_row_for_each_value_that_changed(tmp_path: Path) -> None:
+def test_the_state_history_has_a_small_row_for_each_change(tmp_path: Path) -> None:
     """What an agent's state was at any message can be put together; a sync that changes nothing adds nothing."""
     path = tmp_path / "sessions.db"
     with SQLiteSessionManager("s", path) as manager:
@@ -174,15 +174,24 @@ def test_the_state_history_has_a_row_for_each_value_that_changed(tmp_path: Path)
         manager.update_agent("s", SessionAgent("a", {"mood": "tense", "big": big}, {"removed_message_count": 0}))
         manager.create_message("s", "a", message(1, {"text": "x"}))
         manager.update_agent("s", SessionAgent("a", {"big": big}, {"removed_message_count": 1}))
-    rows = query(path, "SELECT message_id, field, key, value FROM agent_state_history ORDER BY history_id")
-    assert [row for row in rows if row[2] != "big"] == [
-        (None, "state", "mood", '"calm"'),
-        (None, "conversation_manager_state", "removed_message_count", "0"),
-        (0, "state", "mood", '"tense"'),
-        (1, "state", "mood", None),
-        (1, "conversation_manager_state", "removed_message_count", "1"),
+    rows = query(path, "SELECT message_id, changes FROM agent_state_history ORDER BY change_number")
+    assert [(message_id, json.loads(changes)) for message_id, changes in rows] == [
+        (
+            None,
+            {
+                "state": {"set": {"mood": "calm", "big": big}},
+                "conversation_manager_state": {"set": {"removed_message_count": 0}},
+            },
+        ),
+        (0, {"state": {"set": {"mood": "tense"}}}),
+        (
+            1,
+            {
+                "state": {"set": {}, "remove": ["mood"]},
+                "conversation_manager_state": {"set": {"removed_message_count": 1}},
+            },
+        ),
     ]
-    assert len([row for row in rows if row[2] == "big"]) == 1, "what did not change is not written again"
 
 
 @pytest.fixture

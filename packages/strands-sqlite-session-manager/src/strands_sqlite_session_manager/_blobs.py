@@ -27,8 +27,8 @@ WHERE session_id = ? AND agent_id = ? AND message_id BETWEEN ? AND ?
 def link(connection: Connection, place: Place, blobs: Mapping[str, bytes]) -> None:
     """Store those of `blobs` that are new, and note that the message at `place` uses them."""
     for sha256, content in blobs.items():
-        connection.execute(_STORE, (sha256, content))
-        connection.execute(_LINK, (*place, sha256))
+        connection.run(_STORE, (sha256, content))
+        connection.run(_LINK, (*place, sha256))
 
 
 def relink(connection: Connection, place: Place, blobs: Mapping[str, bytes]) -> None:
@@ -51,6 +51,6 @@ def free(connection: Connection, blob_ids: Iterable[tuple[int]]) -> None:
 def load(connection: Connection, session_id: str, agent_id: str, first: int, last: int) -> dict[int, dict[str, bytes]]:
     """Return the binary values of the messages from `first` to `last`, by message id and SHA-256."""
     found: dict[int, dict[str, bytes]] = {}
-    for message_id, sha256, content in connection.execute(_LOAD, (session_id, agent_id, first, last)):
+    for message_id, sha256, content in connection.rows(_LOAD, (session_id, agent_id, first, last)):
         found.setdefault(message_id, {})[sha256] = content
     return found

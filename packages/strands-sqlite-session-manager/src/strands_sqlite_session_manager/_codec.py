@@ -116,8 +116,13 @@ def dumps_apart(*values: object) -> tuple[list[str], dict[str, bytes]]:
         TypeError: As `dumps`.
         CodecError: As `dumps`.
     """
-    texts = [text for value in values if (text := _fast(value)) is not None]
-    return (texts, {}) if len(texts) == len(values) else _take_apart(values)
+    texts = []
+    for value in values:
+        text = _fast(value)
+        if text is None:
+            return _take_apart(values)
+        texts.append(text)
+    return texts, {}
 
 
 def _take_apart(values: tuple[object, ...]) -> tuple[list[str], dict[str, bytes]]:

@@ -35,17 +35,25 @@ class Connection(apsw.Connection):
         full: Whether a commit waits for the disk; None before it is first set.
     """
 
-    patience: float = 0.0
-    _deadline: float = 0.0
-    full: bool | None = None
+    def __init__(self, path: str) -> None:
+        """Open `path`, a file name, `:memory:` or a `file:` URI; a missing file is created."""
+        super().__init__(path, flags=_FLAGS)
+        self.patience = 0.0
+        self.full: bool | None = None
+        self._deadline = 0.0
+        self._cursor = self.cursor()
+
+    def run(self, sql: str, bindings: tuple[Any, ...] = ()) -> None:
+        """Run a statement whose rows nobody wants; it ends what `row` has begun."""
+        self._cursor.execute(sql, bindings)
 
     def rows(self, sql: str, bindings: tuple[Any, ...] = ()) -> list[Any]:
         """Return every row of a query."""
-        return self.execute(sql, bindings).fetchall()
+        return self._cursor.execute(sql, bindings).fetchall()
 
     def row(self, sql: str, bindings: tuple[Any, ...] = ()) -> Any:
         """Return the first row of a query, or None where there is none."""
-        return self.execute(sql, bindings).fetchone()
+        return self._cursor.execute(sql, bindings).fetchone()
 
     def wait_again(self, attempts: int) -> bool:
         """Sleep a little with jitter; return False when patience has run out. SQLite's busy handler."""
@@ -58,11 +66,10 @@ class Connection(apsw.Connection):
         time.sleep(min(left, pause * random.uniform(0.5, 1.5)))  # noqa: S311 - jitter, not a secret
         return True
 
-    def sync_commits(self, full: bool) -> None:  # noqa: FBT001 - the one state this sets
+    def sync_commits(self, *, full: bool) -> None:
         """Make commits wait for the disk (`full`) or not, from the next transaction on."""
-        if self.full is not full:
-            self.execute("PRAGMA synchronous = FULL" if full else "PRAGMA synchronous = NORMAL")
-            self.full = full
+        self.run("PRAGMA synchronous = FULL" if full else "PRAGMA synchronous = NORMAL")
+        self.full = full
 
 
 def require_safe_sqlite() -> None:
@@ -109,7 +116,7 @@ def connect(path: str, *, seconds: float, reader: bool = False) -> Connection:
 
 def _open(path: str) -> Connection:
     try:
-        return Connection(path, flags=_FLAGS)
+        return Connection(path)
     except apsw.CantOpenError as error:
         if os.path.isdir(path):
             message = f"db_path=<{path}> is a folder"

@@ -177,7 +177,9 @@ class _File:
                 with translated(self.path):
                     prepare(connection, self.path)
                 self.in_memory = not connection.filename
-                self._identity = None if self.real is None else _identity(self.real)
+                if self.real is not None:
+                    found = os.stat(self.real)
+                    self._identity = found.st_dev, found.st_ino
             except BaseException:
                 connection.close()
                 raise
@@ -198,14 +200,21 @@ class _File:
 
     def moved(self) -> bool:
         """Tell whether the path no longer leads to the file that is open. Looks at the name, opens nothing."""
-        if self.real is None or self._identity is None:
+        if self._identity is None or self.real is None:
             return False
         try:
-            return _identity(self.real) != self._identity
+            found = os.stat(self.real)
         except OSError:
             return True
+        return found.st_ino != self._identity[1] or found.st_dev != self._identity[0]
 
     def require_usable(self) -> None:
+        """Refuse to go on where a write would be lost.
+
+        Raises:
+            DatabaseClosedError: This process is a fork of the one that opened the database.
+            DatabaseMovedError: The file no longer has its name.
+        """
         if self.lost:
             raise DatabaseClosedError(self.lost, hint="build a new session manager in this process")
         if self.moved():
@@ -246,6 +255,9 @@ class _File:
             self.lost = f"database=<{self.path}> belongs to the process that opened it, of which this one is a fork"
 
     def _connect_writer(self) -> Connection:
+        if self.in_memory:
+            message = f"database=<{self.path}> was lost with its connection"
+            raise DatabaseClosedError(message)
         return connect(self.path, seconds=Options.busy_timeout)
 
     def _connect_reader(self) -> Connection:
@@ -295,11 +307,6 @@ def _close_abandoned() -> None:
     """Close the files whose users were all dropped without `close`."""
     for file in [file for file in _SHARED.values() if not file.users]:
         file.close()
-
-
-def _identity(path: str) -> tuple[int, int]:
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
 
 
 def _files() -> list[_File]:

@@ -100,11 +100,14 @@ def _take_agents(connection: Connection) -> None:
                 _extra(fields, "agent_id", "created_at", "updated_at", "_internal_state", *_STATES),
             ),
         )
-        for column, value in zip(_STATES, states, strict=True):
-            connection.executemany(
-                "INSERT INTO agent_state_history (session_id, agent_id, field, key, value) VALUES (?, ?, ?, ?, ?)",
-                [(session_id, agent_id, column, key, dumps(item)) for key, item in dict(value).items()],
-            )
+        connection.execute(
+            "INSERT INTO agent_state_history (session_id, agent_id, change_number, changes) VALUES (?, ?, 1, ?)",
+            (
+                session_id,
+                agent_id,
+                dumps({name: {"replace": value} for name, value in zip(_STATES, states, strict=True)}),
+            ),
+        )
 
 
 def _take_messages(connection: Connection) -> None:

@@ -37,14 +37,14 @@ class Readers:
             connection = self._take()
             connection.patience = seconds
             try:
-                connection.execute("BEGIN")
+                connection.run("BEGIN")
                 result = operation(connection)
-                connection.execute("COMMIT")
+                connection.run("COMMIT")
             except apsw.Error:
                 connection.close()
                 raise
             except BaseException:
-                connection.execute("ROLLBACK")
+                connection.run("ROLLBACK")
                 self._idle.append(connection)
                 raise
             self._idle.append(connection)

@@ -72,19 +72,17 @@ CREATE TABLE multi_agents (
     UNIQUE (session_id, multi_agent_id)
 );
 
--- Each top-level value of an agent's state when it changed, and the last message stored by then.
+-- What changed in an agent's state, and the last message stored by then. Rows may be folded into later ones.
 CREATE TABLE agent_state_history (
-    history_id INTEGER PRIMARY KEY,
     session_id TEXT NOT NULL,
     agent_id TEXT NOT NULL,
+    change_number INTEGER NOT NULL, -- counts the changes of this agent
     message_id INTEGER, -- NULL: before the first message
-    field TEXT NOT NULL, -- the column of agents
-    key TEXT, -- NULL: the whole value, which is no JSON object
-    value TEXT, -- JSON; NULL: the key was removed
+    changes TEXT NOT NULL, -- JSON: by column of agents, top-level values to "set" and "remove", or to "replace" it all
     created_at TEXT NOT NULL DEFAULT {_NOW},
+    PRIMARY KEY (session_id, agent_id, change_number),
     FOREIGN KEY (session_id, agent_id) REFERENCES agents (session_id, agent_id) ON DELETE CASCADE
-);
-CREATE INDEX agent_state_history_by_agent ON agent_state_history (session_id, agent_id, message_id);
+) WITHOUT ROWID;
 
 -- Large binary values of messages, each stored once; the JSON of a message names them by sha256.
 CREATE TABLE blobs (

@@ -1,6 +1,8 @@
-"""The history of an agent's state: one small row for each top-level value that changed."""
+"""The history of an agent's state: one small row for each change, holding the values that changed."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from ._codec import dumps, loads
 from ._connection import Connection
@@ -9,9 +11,12 @@ FIELDS = ("state", "conversation_manager_state", "internal_state")
 """The columns of `agents` whose history is kept."""
 
 _INSERT = """
-INSERT INTO agent_state_history (session_id, agent_id, message_id, field, key, value)
+INSERT INTO agent_state_history (session_id, agent_id, change_number, message_id, changes)
 VALUES (
-    ?1, ?2, (SELECT max(message_id) FROM messages WHERE session_id = ?1 AND agent_id = ?2), ?3, ?4, ?5
+    ?1, ?2,
+    (SELECT 1 + ifnull(max(change_number), 0) FROM agent_state_history WHERE session_id = ?1 AND agent_id = ?2),
+    (SELECT max(message_id) FROM messages WHERE session_id = ?1 AND agent_id = ?2),
+    ?3
 )
 """
 
@@ -19,7 +24,7 @@ VALUES (
 def record(
     connection: Connection, session_id: str, agent_id: str, before: tuple[str, ...], after: tuple[str, ...]
 ) -> None:
-    """Note which values of the agent changed, with the last message stored by now.
+    """Note which values of the agent changed, with the last message stored by now; nothing where none did.
 
     Args:
         connection: In a write transaction.
@@ -29,20 +34,25 @@ def record(
         after: The JSON texts of `FIELDS` as they are.
     """
     before = before or ("{}",) * len(FIELDS)
-    for field, old, new in zip(FIELDS, before, after, strict=True):
-        if old != new:
-            rows = [(session_id, agent_id, field, key, value) for key, value in _changes(_values(old), _values(new))]
-            connection.executemany(_INSERT, rows)
+    changes = {
+        field: _change(loads(old), loads(new))
+        for field, old, new in zip(FIELDS, before, after, strict=True)
+        if old != new
+    }
+    if changes:
+        connection.run(_INSERT, (session_id, agent_id, dumps(changes)))
 
 
-def _values(text: str) -> dict[str | None, str]:
-    """Return the top-level values of a JSON object as texts; anything else as one value without a key."""
-    value = loads(text)
-    if not isinstance(value, dict):
-        return {None: text}
-    return {key: dumps(item) for key, item in value.items()}
+def _change(old: Any, new: Any) -> dict[str, Any]:
+    """Return what makes `new` of `old`: the top-level values to set, and the keys to remove."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return {"replace": new}
+    change: dict[str, Any] = {"set": {key: value for key, value in new.items() if not _same(old, key, value)}}
+    if removed := [key for key in old if key not in new]:
+        change["remove"] = removed
+    return change
 
 
-def _changes(old: dict[str | None, str], new: dict[str | None, str]) -> list[tuple[str | None, str | None]]:
-    removed: list[tuple[str | None, str | None]] = [(key, None) for key in old if key not in new]
-    return removed + [(key, value) for key, value in new.items() if old.get(key) != value]
+def _same(old: dict[str, Any], key: str, value: object) -> bool:
+    """Tell whether `old` has the same JSON under `key`; `1`, `1.0` and `true` are equal in Python only."""
+    return key in old and old[key] == value and dumps(old[key]) == dumps(value)

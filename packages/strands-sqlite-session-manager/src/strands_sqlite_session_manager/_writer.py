@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
@@ -51,13 +51,14 @@ class Options:
 class _Request:
     """An operation that waits for its turn, then for its commit, on a thread of the caller."""
 
-    __slots__ = ("error", "leads", "operation", "options", "turn")
+    __slots__ = ("done", "error", "leads", "operation", "options", "turn")
 
     def __init__(self, operation: Operation | None, options: Options) -> None:
         self.operation = operation
         self.options = options
         self.error: BaseException | None = None
         self.leads = False
+        self.done = False
         self.turn: threading.Lock | None = None
 
     def queued(self) -> None:
@@ -129,13 +130,20 @@ class Writer:
             SQLiteSessionError: What SQLite said, in this package's terms; nothing was written.
             BaseException: Whatever `operation` raised; nothing was written.
         """
-        request = _Request(operation, options)
-        if self._enter(request):
-            self._serve([request])
-        else:
-            self._await_turn(request)
-            if request.leads:
-                self._lead(request)
+        request = None
+        with self._mutex:
+            if self._busy:
+                request = _Request(operation, options)
+                request.queued()
+                self._queue.append(request)
+            else:
+                self._busy = True
+        if request is None:
+            self._run_at_once(operation, options)
+            return
+        self._await_turn(request)
+        if request.leads:
+            self._lead(request)
         if request.error is not None:
             raise request.error
 
@@ -204,6 +212,14 @@ class Writer:
             self._queue.append(request)
             return False
 
+    def _run_at_once(self, operation: Operation, options: Options) -> None:
+        try:
+            self._transaction((operation,), options.busy_timeout, full=options.durability == "full")
+        except apsw.Error as error:
+            raise translate(error, self._path) from error
+        finally:
+            self.release()
+
     def _await_turn(self, request: _Request) -> None:
         """Wait for `request` to be served or to lead; a caller that is interrupted meanwhile leaves the queue."""
         try:
@@ -234,31 +250,33 @@ class Writer:
 
     def _serve(self, group: list[_Request]) -> None:
         """Run the operations of `group`, whose first is the caller's, wake the others, and pass the writer on."""
-        followers = group[1:]
         try:
             self._commit_together(group)
         except BaseException:
             with self._mutex:
-                self._queue.extendleft(reversed(followers))
-            followers = []
+                self._queue.extendleft([request for request in reversed(group[1:]) if not request.done])
             raise
         finally:
-            for request in followers:
-                request.wake()
+            for request in group[1:]:
+                if request.done:
+                    request.wake()
             self.release()
 
     def _commit_together(self, group: list[_Request]) -> None:
+        """Commit the whole group; where that fails, each operation alone, so that each gets its own error."""
+        operations = [request.operation for request in group if request.operation is not None]
+        patience = max(request.options.busy_timeout for request in group)
+        full = any(request.options.durability == "full" for request in group)
         try:
-            self._transaction(group)
+            self._transaction(operations, patience, full=full)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked
-            if len(group) == 1:
-                group[0].error = self._typed(error)
+            if len(group) > 1:
+                for request in group:
+                    self._commit_together([request])
                 return
-            for request in group:
-                try:
-                    self._transaction([request])
-                except Exception as own:  # noqa: BLE001 - as above
-                    request.error = self._typed(own)
+            group[0].error = self._typed(error)
+        for request in group:
+            request.done = True
 
     def _typed(self, error: Exception) -> Exception:
         if not isinstance(error, apsw.Error):
@@ -267,17 +285,17 @@ class Writer:
         typed.__cause__ = error
         return typed
 
-    def _transaction(self, group: list[_Request]) -> None:
-        """Run every operation of `group` in one transaction: all of them are stored, or none."""
+    def _transaction(self, operations: Sequence[Operation], patience: float, *, full: bool) -> None:
+        """Run `operations` in one transaction: all of them are stored, or none."""
         connection = self._ready_connection()
-        connection.patience = max([request.options.busy_timeout for request in group])
-        connection.sync_commits("full" in [request.options.durability for request in group])
-        connection.execute("BEGIN IMMEDIATE")
+        connection.patience = patience
+        if connection.full is not full:
+            connection.sync_commits(full=full)
+        connection.run("BEGIN IMMEDIATE")
         try:
-            for request in group:
-                if request.operation is not None:
-                    request.operation(connection)
-            connection.execute("COMMIT")
+            for operation in operations:
+                operation(connection)
+            connection.run("COMMIT")
         except BaseException as error:
             self._roll_back(connection, error)
             raise
@@ -295,7 +313,7 @@ class Writer:
         """End the transaction; give the connection up where it cannot be trusted after `error`."""
         try:
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                connection.run("ROLLBACK")
         finally:
             if isinstance(error, (apsw.IOError, apsw.CorruptError)) or connection.in_transaction:
                 self.drop_connection()

@@ -22,15 +22,12 @@ def next_change(table: str) -> str:
 
 def times(record: sdk.Session | sdk.SessionAgent | sdk.SessionMessage) -> tuple[str, str]:
     """Return `created_at` and `updated_at`, which must be text."""
-    _require_text(record.created_at)
-    _require_text(record.updated_at)
-    return record.created_at, record.updated_at
-
-
-def _require_text(time: object) -> None:
-    if not isinstance(time, str):
-        message = f"time=<{time!r}> | created_at and updated_at must be text"
-        raise CodecError(message, hint="leave them out: the SDK fills them in")
+    created_at: object = record.created_at
+    updated_at: object = record.updated_at
+    if isinstance(created_at, str) and isinstance(updated_at, str):
+        return created_at, updated_at
+    message = f"created_at=<{created_at!r}>, updated_at=<{updated_at!r}> | must be text"
+    raise CodecError(message, hint="leave them out: the SDK fills them in")
 
 
 def extra_fields(record: object, columns: frozenset[str]) -> str | None:

@@ -44,9 +44,9 @@ def create_agent(database: Database, session_id: str, agent: sdk.SessionAgent) -
         old = connection.row(_SELECT_AGENT, (session_id, agent_id))
         if old is None:
             require_session(connection, session_id)
-            connection.execute(_INSERT_AGENT, (session_id, agent_id, *texts, created_at, updated_at, extra))
+            connection.run(_INSERT_AGENT, (session_id, agent_id, *texts, created_at, updated_at, extra))
         else:
-            connection.execute(_UPDATE_AGENT, (*texts, created_at, updated_at, extra, session_id, agent_id))
+            connection.run(_UPDATE_AGENT, (*texts, created_at, updated_at, extra, session_id, agent_id))
         _state_history.record(connection, session_id, agent_id, () if old is None else old[:3], texts)
 
     database.write(put)
@@ -67,7 +67,7 @@ def update_agent(database: Database, session_id: str, agent: sdk.SessionAgent) -
             message = f"Agent {agent_id} in session {session_id} does not exist"
             raise NotFoundError(message, hint="create the agent first")
         agent.created_at = old[3]
-        connection.execute(_UPDATE_AGENT, (*texts, old[3], updated_at, extra, session_id, agent_id))
+        connection.run(_UPDATE_AGENT, (*texts, old[3], updated_at, extra, session_id, agent_id))
         _state_history.record(connection, session_id, agent_id, old[:3], texts)
 
     database.write(put)

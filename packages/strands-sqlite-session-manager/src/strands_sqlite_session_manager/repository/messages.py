@@ -44,23 +44,19 @@ _Row = tuple[int, str, str | None, str, str, str | None]
 _Found = tuple[list[_Row], dict[int, dict[str, bytes]]]
 
 
-def require_message_id(message_id: int) -> None:
+def require_message_id(message_id: object) -> None:
     """Refuse what is no message id.
 
     Raises:
         ValueError: It is no integer; the SDK's own words.
         InvalidIdError: It is too large for SQLite.
     """
-    _require_integer(message_id)
-    if not -_LARGEST - 1 <= message_id <= _LARGEST:
-        message = f"message_id=<{message_id}> does not fit in 64 bits"
-        raise InvalidIdError(message, hint="count messages from zero")
-
-
-def _require_integer(message_id: object) -> None:
     if not isinstance(message_id, int):
         message = f"message_id=<{message_id}> | message id must be an integer"
         raise ValueError(message)  # noqa: TRY004 - the SDK raises ValueError
+    if not -_LARGEST - 1 <= message_id <= _LARGEST:
+        message = f"message_id=<{message_id}> does not fit in 64 bits"
+        raise InvalidIdError(message, hint="count messages from zero")
 
 
 def create_message(database: Database, session_id: str, agent_id: str, record: sdk.SessionMessage) -> None:
@@ -76,7 +72,7 @@ def create_message(database: Database, session_id: str, agent_id: str, record: s
 
     def insert(connection: Connection) -> None:
         try:
-            connection.execute(_INSERT_MESSAGE, row)
+            connection.run(_INSERT_MESSAGE, row)
         except ConstraintError as error:
             _raise_missing_parent(connection, session_id, agent_id, error)
         if not connection.changes():

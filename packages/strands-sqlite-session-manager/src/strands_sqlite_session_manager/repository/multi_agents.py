@@ -31,10 +31,10 @@ def create_multi_agent(database: Database, session_id: str, multi_agent_id: str,
     row = (dumps_strict(state), session_id, multi_agent_id)
 
     def put(connection: Connection) -> None:
-        connection.execute(_UPDATE_MULTI_AGENT, row)
+        connection.run(_UPDATE_MULTI_AGENT, row)
         if not connection.changes():
             require_session(connection, session_id)
-            connection.execute(_INSERT_MULTI_AGENT, row)
+            connection.run(_INSERT_MULTI_AGENT, row)
 
     database.write(put)
 
@@ -48,7 +48,7 @@ def update_multi_agent(database: Database, session_id: str, multi_agent_id: str,
     row = (dumps_strict(state), session_id, multi_agent_id)
 
     def put(connection: Connection) -> None:
-        connection.execute(_UPDATE_MULTI_AGENT, row)
+        connection.run(_UPDATE_MULTI_AGENT, row)
         if not connection.changes():
             message = f"MultiAgent state {multi_agent_id} in session {session_id} does not exist"
             raise NotFoundError(message, hint="create it first")

@@ -39,7 +39,7 @@ def create_session(database: Database, session: sdk.Session) -> None:
     row = (session.session_id, kind, *times(session), extra_fields(session, _SESSION_COLUMNS))
 
     def insert(connection: Connection) -> None:
-        connection.execute(_INSERT_SESSION, row)
+        connection.run(_INSERT_SESSION, row)
         if not connection.changes():
             message = f"Session {session.session_id} already exists"
             raise AlreadyExistsError(message)
@@ -72,9 +72,9 @@ def delete_session(database: Database, session_id: str) -> None:
 
     def delete(connection: Connection) -> None:
         require_session(connection, session_id)
-        connection.execute(_RECORD_DELETION, (session_id,))
+        connection.run(_RECORD_DELETION, (session_id,))
         blobs = _blobs.of_session(connection, session_id)
-        connection.execute(_DELETE_SESSION, (session_id,))
+        connection.run(_DELETE_SESSION, (session_id,))
         _blobs.free(connection, blobs)
 
     database.write(delete)

@@ -1,0 +1,277 @@
+"""Sessions: created once, read, deleted with all that belongs to them and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from strands import Agent
+from strands.types.exceptions import SessionException
+from strands.types.session import Session, SessionType
+
+from pytest_strands_sqlite import ScriptedModel
+from strands_sqlite_session_manager import AlreadyExistsError, NotFoundError, SQLiteSessionManager
+
+from .backends import Backend, Manager, SQLiteBackend
+from .samples import EARLY, LATE, agent, crew, said, session, stock, text_of
+
+NEIGHBOURS = ("a", "a2", "A", "a_", "%", "_", "", "' OR '1'='1", "a'; DELETE FROM sessions; --")
+
+ROUNDS = 12
+
+CONTENDER = """
+import sys
+from strands_sqlite_session_manager import SQLiteSessionManager
+print("ready", flush=True)
+for line in sys.stdin:
+    with SQLiteSessionManager(line.strip(), sys.argv[1]) as manager:
+        print(manager.read_session(manager.session_id).created_at, flush=True)
+"""
+
+
+def test_create_session_returns_the_same_object(manager: Manager) -> None:
+    """`create_session` gives back the object that it was given."""
+    new = session("new")
+
+    assert manager.create_session(new) is new
+
+
+def test_create_session_stores_what_it_was_given(manager: Manager) -> None:
+    """Type and times of a session are read as they were written."""
+    manager.create_session(Session("new", SessionType.AGENT, EARLY, LATE))
+
+    stored = manager.read_session("new")
+
+    assert stored == Session("new", SessionType.AGENT, EARLY, LATE)
+
+
+def test_create_session_refuses_an_existing_one(manager: Manager) -> None:
+    """A second `create_session` raises, and the stored session stays as it was."""
+    manager.create_session(session("new"))
+
+    with pytest.raises(SessionException) as raised:
+        manager.create_session(Session("new", SessionType.AGENT, LATE, LATE))
+
+    assert str(raised.value) == "Session new already exists"
+    assert manager.read_session("new") == session("new")
+
+
+def test_sqlite_existing_session_has_its_own_error_type(sqlite: SQLiteBackend) -> None:
+    """**Ours.** The error has a type that can be caught without looking at its text."""
+    manager = sqlite.open("s")
+
+    with pytest.raises(AlreadyExistsError):
+        manager.create_session(session("s"))
+
+
+def test_read_session_gives_none_for_a_missing_one(manager: Manager) -> None:
+    """A session that does not exist is read as `None`."""
+    assert manager.read_session("missing") is None
+
+
+def test_delete_session_refuses_a_missing_one(manager: Manager) -> None:
+    """Deleting what does not exist raises."""
+    with pytest.raises(SessionException) as raised:
+        manager.delete_session("missing")
+
+    assert str(raised.value) == "Session missing does not exist"
+
+
+def test_sqlite_missing_session_has_its_own_error_type(sqlite: SQLiteBackend) -> None:
+    """**Ours.** The error has a type that can be caught without looking at its text."""
+    manager = sqlite.open("s")
+
+    with pytest.raises(NotFoundError):
+        manager.delete_session("missing")
+
+
+def test_delete_session_removes_all_that_belongs_to_it(manager: Manager) -> None:
+    """Agents, messages and multi-agents go with the session, and do not come back with a new one of the same id."""
+    stock(manager, "s")
+
+    assert manager.delete_session("s") is None
+
+    assert manager.read_session("s") is None
+    manager.create_session(session("s"))
+    assert manager.read_agent("s", "a") is None
+    assert manager.read_message("s", "a", 0) is None
+    assert manager.read_multi_agent("s", "m") is None
+    manager.create_agent("s", agent("a"))
+    assert manager.list_messages("s", "a") == []
+
+
+def test_delete_session_can_delete_twice(manager: Manager) -> None:
+    """A session that was created anew can be deleted anew; in between, deleting raises."""
+    manager.delete_session("s")
+    with pytest.raises(SessionException, match="Session s does not exist"):
+        manager.delete_session("s")
+    manager.create_session(session("s"))
+    manager.delete_session("s")
+
+    assert manager.read_session("s") is None
+
+
+def test_sqlite_deleted_session_leaves_no_row(sqlite: SQLiteBackend) -> None:
+    """No table keeps anything of a deleted session but the record that it was deleted, and no binary part is left."""
+    manager = sqlite.open("s")
+    stock(manager, "s")
+    image: Any = {"image": {"format": "png", "source": {"bytes": b"\x00\xff" * 4096}}}
+    manager.create_message("s", "a", said(2, content=[image]))
+    manager.update_agent("s", agent("a", step=2))
+
+    manager.delete_session("s")
+
+    tables = sqlite.rows(
+        "SELECT t.name FROM pragma_table_list AS t, pragma_table_info(t.name) AS c"
+        " WHERE t.type = 'table' AND c.name = 'session_id' AND t.name <> 'deletions'"
+    )
+    assert {"sessions", "agents", "messages", "multi_agents"} <= {name for (name,) in tables}
+    left = {name: sqlite.rows(f'SELECT * FROM "{name}" WHERE session_id = ?', "s") for (name,) in tables}
+    assert left == {name: [] for (name,) in tables}
+    assert sqlite.rows("SELECT sha256 FROM blobs") == []
+
+
+def test_delete_session_spares_sessions_with_similar_ids(backend: Backend) -> None:
+    """Deleting a session touches no other: not one whose id begins alike, and ids are neither patterns nor SQL."""
+    manager = backend.open("manager")
+    for session_id in NEIGHBOURS:
+        stock(manager, session_id)
+
+    for position, session_id in enumerate(NEIGHBOURS):
+        manager.delete_session(session_id)
+
+        assert manager.read_session(session_id) is None
+        kept = {other: text_of(manager.read_message(other, "a", 1)) for other in NEIGHBOURS[position + 1 :]}
+        assert kept == {other: f"second of {other}" for other in NEIGHBOURS[position + 1 :]}
+
+
+def test_managers_of_two_sessions_do_not_see_each_other(backend: Backend) -> None:
+    """Two managers on one place, each with its own session, keep their agents of the same id apart."""
+    one, two = backend.open("one"), backend.open("two")
+    stock(one, "one")
+    stock(two, "two")
+
+    assert [text_of(message) for message in one.list_messages("one", "a")] == ["first of one", "second of one"]
+    assert [text_of(message) for message in two.list_messages("two", "a")] == ["first of two", "second of two"]
+    assert one.read_multi_agent("one", "m") == {"owner": "one"}
+    assert two.read_multi_agent("two", "m") == {"owner": "two"}
+
+
+def test_new_manager_reads_what_the_last_one_stored(backend: Backend) -> None:
+    """Everything that was stored is there for a manager that is built later."""
+    stock(backend.open("s"), "s")
+
+    later = backend.open("s")
+
+    found = later.read_agent("s", "a")
+    assert found is not None
+    assert found.state == {"owner": "s"}
+    assert [text_of(message) for message in later.list_messages("s", "a")] == ["first of s", "second of s"]
+    assert later.read_multi_agent("s", "m") == {"owner": "s"}
+
+
+class Overtaken(SQLiteSessionManager):
+    """A manager that another one overtakes between its look for the session and its creation."""
+
+    def read_session(self, session_id: str, **kwargs: Any) -> Session | None:
+        found = super().read_session(session_id, **kwargs)
+        if found is None:
+            with SQLiteSessionManager(session_id, self.db_path) as faster:
+                Agent(
+                    agent_id="a",
+                    model=ScriptedModel(),
+                    messages=[said(0, "from the winner").message],
+                    state={"winner": True},
+                    session_manager=faster,
+                )
+        return found
+
+
+def test_sqlite_create_session_race_lost_between_look_and_creation(sqlite: SQLiteBackend) -> None:
+    """**Ours.** A manager that finds its new session created in the meantime is built, and uses that session."""
+    with Overtaken("new", sqlite.path) as manager:
+        assert text_of(manager.read_message("new", "a", 0)) == "from the winner"
+
+    assert sqlite.rows("SELECT count(*) FROM sessions") == [(1,)]
+
+
+def test_sqlite_loser_of_the_race_resumes_the_winners_conversation(sqlite: SQLiteBackend) -> None:
+    """**Ours.** An agent on the overtaken manager starts from what the winner stored, and overwrites nothing."""
+    with Overtaken("new", sqlite.path) as manager:
+        late = Agent(agent_id="a", model=ScriptedModel(), session_manager=manager, callback_handler=None)
+
+        assert [message["content"] for message in late.messages] == [[{"text": "from the winner"}]]
+        assert late.state.get() == {"winner": True}
+
+
+def test_sqlite_create_session_race_of_threads(sqlite: SQLiteBackend) -> None:
+    """**Ours.** Threads that build a manager on the same new session at once all succeed, round after round."""
+    contenders = 4
+    start = threading.Barrier(contenders)
+
+    def contend(_number: int) -> list[str]:
+        seen = []
+        for turn in range(ROUNDS):
+            start.wait()
+            with SQLiteSessionManager(f"race-{turn}", sqlite.path) as manager:
+                stored = manager.read_session(f"race-{turn}")
+            seen.append("nothing" if stored is None else stored.created_at)
+        return seen
+
+    with ThreadPoolExecutor(contenders) as pool:
+        first, *others = pool.map(contend, range(contenders))
+
+    assert "nothing" not in first
+    assert others == [first] * (contenders - 1)
+    assert sqlite.rows("SELECT count(*) FROM sessions") == [(ROUNDS,)]
+
+
+def test_sqlite_create_session_race_of_processes(tmp_path: Path) -> None:
+    """**Ours.** Two processes that build a manager on the same new session at once both succeed and see one session.
+
+    The first round races for the creation of the file too.
+    """
+    path = str(tmp_path / "race.db")
+    contenders = [
+        subprocess.Popen(
+            [sys.executable, "-c", CONTENDER, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    orders = "".join(f"race-{turn}\n" for turn in range(ROUNDS))
+    for contender in contenders:
+        assert contender.stdout is not None
+        assert contender.stdout.readline() == "ready\n"
+    with ThreadPoolExecutor(2) as pool:
+        (one, errors), (other, other_errors) = (
+            found.result() for found in [pool.submit(contender.communicate, orders) for contender in contenders]
+        )
+
+    assert [contender.returncode for contender in contenders] == [0, 0], errors + other_errors
+    assert one == other
+    assert len(one.splitlines()) == ROUNDS
+
+
+def test_sqlite_children_of_a_deleted_session_are_refused(sqlite: SQLiteBackend) -> None:
+    """**Ours.** A manager whose session was deleted by another writes no orphans; it is told what is missing."""
+    manager = sqlite.open("s")
+    stock(manager, "s")
+    sqlite.open("other").delete_session("s")
+
+    for write in (
+        lambda: manager.create_agent("s", agent("a")),
+        lambda: manager.create_message("s", "a", said(2)),
+        lambda: manager.create_multi_agent("s", crew()),
+    ):
+        with pytest.raises(NotFoundError, match=r"\bs\b.*does not exist"):
+            write()
+    assert sqlite.rows("SELECT count(*) FROM messages") == [(0,)]
