@@ -222,7 +222,7 @@ def test_sqlite_loop_goes_on_while_a_write_waits(sqlite: SQLiteBackend) -> None:
 
 
 def test_sqlite_runs_the_logic_of_the_base_class(sqlite: SQLiteBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """**Ours.** Numbering, change checks, redaction and repair of tool pairs are done by the SDK's code, no copy of it."""
+    """**Ours.** Numbering, change checks, redaction and repair of tool pairs are the SDK's own code, no copy of it."""
     logic = {
         "initialize",
         "append_message",

@@ -19,7 +19,8 @@ from strands_sqlite_session_manager import SQLiteSessionManager
 from .backends import Manager
 from .samples import EARLY, LATE, agent, crew, exact
 
-quick = settings(max_examples=100, derandomize=True, deadline=None, database=None)
+thorough = settings(max_examples=100, derandomize=True, deadline=None, database=None)
+quick = settings(thorough, max_examples=50)
 
 KEYS = st.text(max_size=6) | st.sampled_from(["__bytes_encoded__", "data", "sha256", "size", "text", "a", "é", "\0"])
 
@@ -125,7 +126,7 @@ def kept_crew(manager: Manager, number: int, value: object) -> str:
 
 
 @given(value=WITH_BYTES | WITH_SURROGATES, redaction=st.none() | WITH_BYTES)
-@quick
+@thorough
 def test_any_message_comes_back_as_from_the_oracle(pair: Pair, value: object, redaction: object) -> None:
     """Whatever the message and its redaction hold, bytes and look-alikes included, both managers agree exactly."""
     number = pair.number()
@@ -134,7 +135,7 @@ def test_any_message_comes_back_as_from_the_oracle(pair: Pair, value: object, re
 
 
 @given(value=WITH_BYTES | WITH_SURROGATES, other=WITH_BYTES)
-@quick
+@thorough
 def test_any_agent_comes_back_as_from_the_oracle(pair: Pair, value: object, other: object) -> None:
     """Whatever the three states hold, bytes and look-alikes included, both managers agree exactly."""
     number = pair.number()

@@ -83,10 +83,13 @@ def transactions(manager: SQLiteSessionManager) -> list[list[str]]:
     found: list[list[str]] = []
 
     def note(_cursor: apsw.Cursor, sql: str, _bindings: Any) -> bool:
+        statement = " ".join(sql.split()[:3])
         if sql == "BEGIN IMMEDIATE":
             found.append([])
+        elif not connection.in_transaction:
+            found.append([statement])
         elif sql != "COMMIT":
-            found[-1].append(" ".join(sql.split()[:3]))
+            found[-1].append(statement)
         return True
 
     connection.set_exec_trace(note)

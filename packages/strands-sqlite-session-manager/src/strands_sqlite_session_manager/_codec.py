@@ -19,7 +19,6 @@ BLOB_BYTES = 512
 _MARK = '"__bytes_encoded__":'
 
 
-_REFERENCE = '"__bytes_encoded__":true,"sha256":"'
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
@@ -168,9 +167,9 @@ def _loads_slowly(text: str) -> Any:
         raise CodecError(message, hint="the row was changed by another program; restore it from a backup") from error
 
 
-def refers(text: str) -> bool:
-    """Tell whether `text` may refer to binary values that are stored apart."""
-    return _REFERENCE in text
+def has_bytes(text: str) -> bool:
+    """Tell whether `text` may hold binary values, or references to them."""
+    return _MARK in text
 
 
 def loads_bytes(text: str, blobs: Mapping[str, bytes] | None = None) -> Any:

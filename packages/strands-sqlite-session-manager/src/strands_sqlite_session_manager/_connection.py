@@ -6,14 +6,15 @@ import os
 import random
 import sys
 import time
+from functools import lru_cache
 from typing import Any
 
 import apsw
 
 from .errors import CannotOpenError, DatabaseReadOnlyError, UnsafeSQLiteError, translated
 
-SAFE_SQLITE = 3_051_003
-"""The first SQLite without the WAL-reset bug, as `sqlite3_libversion_number` counts: 3.51.3."""
+SAFE_SQLITE = (3, 51, 3)
+"""The first SQLite without the WAL-reset bug."""
 
 CHECKPOINT_PAGES = 200
 """Pages in the WAL from which a commit checkpoints: early enough that the WAL is reused instead of growing."""
@@ -44,7 +45,7 @@ class Connection(apsw.Connection):
         self._cursor = self.cursor()
 
     def run(self, sql: str, bindings: tuple[Any, ...] = ()) -> None:
-        """Run a statement whose rows nobody wants; it ends what `row` has begun."""
+        """Run a statement that has no rows."""
         self._cursor.execute(sql, bindings)
 
     def rows(self, sql: str, bindings: tuple[Any, ...] = ()) -> list[Any]:
@@ -52,8 +53,9 @@ class Connection(apsw.Connection):
         return self._cursor.execute(sql, bindings).fetchall()
 
     def row(self, sql: str, bindings: tuple[Any, ...] = ()) -> Any:
-        """Return the first row of a query, or None where there is none."""
-        return self._cursor.execute(sql, bindings).fetchone()
+        """Return the row of a query that has at most one, or None."""
+        rows = self._cursor.execute(sql, bindings).fetchall()
+        return rows[0] if rows else None
 
     def wait_again(self, attempts: int) -> bool:
         """Sleep a little with jitter; return False when patience has run out. SQLite's busy handler."""
@@ -79,10 +81,14 @@ def require_safe_sqlite() -> None:
         UnsafeSQLiteError: APSW carries an SQLite older than 3.51.3.
     """
     version = apsw.sqlite_lib_version()
-    number = [int(part) for part in version.split(".")[:3]]
-    if number[0] * 1_000_000 + number[1] * 1_000 + number[2] < SAFE_SQLITE:
+    if not _is_safe(version):
         message = f"sqlite_version=<{version}> has the WAL-reset bug, which can corrupt the database"
         raise UnsafeSQLiteError(message)
+
+
+@lru_cache
+def _is_safe(version: str) -> bool:
+    return tuple(int(part) for part in version.split(".")[:3]) >= SAFE_SQLITE
 
 
 def connect(path: str, *, seconds: float, reader: bool = False) -> Connection:
@@ -104,6 +110,7 @@ def connect(path: str, *, seconds: float, reader: bool = False) -> Connection:
             connection.patience = seconds
             _distrust_schema(connection)
             _enforce_foreign_keys(connection)
+            _keep_plans(connection)
             _bound_wal(connection)
             _flush_drive_cache(connection)
             if reader:
@@ -190,6 +197,11 @@ def _distrust_schema(connection: Connection) -> None:
 def _enforce_foreign_keys(connection: Connection) -> None:
     """Switch foreign keys on: SQLite has them off for each new connection."""
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _keep_plans(connection: Connection) -> None:
+    """Let a statement keep its plan: with STAT4 SQLite compiles many anew whenever other values are bound to them."""
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
 def _bound_wal(connection: Connection) -> None:

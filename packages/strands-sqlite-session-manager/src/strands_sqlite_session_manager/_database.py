@@ -14,16 +14,18 @@ from typing import TypeVar
 
 from ._connection import Connection, connect, create_private, require_safe_sqlite
 from ._readers import Readers
-from ._writer import Operation, Options, Writer
+from ._writer import OneStatement, Operation, Options, Writer
 from .errors import DatabaseClosedError, DatabaseMovedError, SQLiteSessionError, translated
 
-__all__ = ["Batch", "Connection", "Database", "Operation", "Options", "share"]
+__all__ = ["Batch", "Connection", "Database", "OneStatement", "Operation", "Options", "share"]
 
 T = TypeVar("T")
 Prepare = Callable[[Connection, str], None]
+_Identity = tuple[int, int]
+"""Device and inode of a file: what its names and links have in common."""
 
 _LOCK = threading.RLock()
-_SHARED: dict[str, _File] = {}
+_SHARED: dict[_Identity, _File] = {}
 _PRIVATE: weakref.WeakSet[_File] = weakref.WeakSet()
 _NEVER_CLOSED: list[Connection] = []
 _BATCH: ContextVar[Batch | None] = ContextVar("strands_sqlite_batch", default=None)
@@ -83,6 +85,12 @@ class Database:
         """
         return self._open_file().read(operation, self.options)
 
+    @property
+    def collects(self) -> bool:
+        """Whether writes are left to a batch here and now."""
+        batch = _BATCH.get()
+        return batch is not None and batch.database is self
+
     @contextmanager
     def collect(self) -> Iterator[Batch]:
         """Gather the writes of this database that the block makes, to be committed together afterwards."""
@@ -128,7 +136,7 @@ class Batch:
             SQLiteSessionError: As `Database.write`.
         """
         if self.operations:
-            self.database.write(self._run)
+            self.database.write(self._operation())
         self.committed = True
 
     async def commit_async(self) -> None:
@@ -139,11 +147,14 @@ class Batch:
         """
         if self.operations:
             try:
-                await self.database.write_async(self._run)
+                await self.database.write_async(self._operation())
             except asyncio.CancelledError as cancelled:
                 self.committed = cancelled.__cause__ is None
                 raise
         self.committed = True
+
+    def _operation(self) -> Operation:
+        return self.operations[0] if len(self.operations) == 1 else self._run
 
     def _run(self, connection: Connection) -> None:
         for operation in self.operations:
@@ -153,15 +164,15 @@ class Batch:
 class _File:
     """An open database file, or an in-memory database, with its writer and its readers."""
 
-    def __init__(self, path: str, real: str | None) -> None:
+    def __init__(self, path: str, identity: _Identity | None = None) -> None:
         self.path = path
-        self.real = real
+        self._real = None if identity is None else os.path.realpath(path)
+        self._identity = identity
         self.users: weakref.WeakSet[Database] = weakref.WeakSet()
         self.opening = threading.Lock()
         self.in_memory = False
         self.lost = ""
         self._opened = False
-        self._identity: tuple[int, int] | None = None
         self.writer = Writer(path, self._connect_writer, self.require_usable)
         self.readers = Readers(self._connect_reader)
 
@@ -170,16 +181,11 @@ class _File:
         with self.opening:
             if self._opened:
                 return
-            if self.real is not None:
-                create_private(self.real)
             connection = connect(self.path, seconds=options.busy_timeout)
             try:
                 with translated(self.path):
                     prepare(connection, self.path)
                 self.in_memory = not connection.filename
-                if self.real is not None:
-                    found = os.stat(self.real)
-                    self._identity = found.st_dev, found.st_ino
             except BaseException:
                 connection.close()
                 raise
@@ -200,13 +206,13 @@ class _File:
 
     def moved(self) -> bool:
         """Tell whether the path no longer leads to the file that is open. Looks at the name, opens nothing."""
-        if self._identity is None or self.real is None:
+        if self._real is None:
             return False
         try:
-            found = os.stat(self.real)
+            found = os.stat(self._real)
         except OSError:
             return True
-        return found.st_ino != self._identity[1] or found.st_dev != self._identity[0]
+        return (found.st_dev, found.st_ino) != self._identity
 
     def require_usable(self) -> None:
         """Refuse to go on where a write would be lost.
@@ -222,8 +228,8 @@ class _File:
             raise DatabaseMovedError(message)
 
     def close(self) -> None:
-        if self.real is not None and _SHARED.get(self.real) is self:
-            del _SHARED[self.real]
+        if self._identity is not None and _SHARED.get(self._identity) is self:
+            del _SHARED[self._identity]
         if self.lost:
             return
         self.readers.hold()
@@ -278,14 +284,12 @@ def share(path: str, options: Options, prepare: Prepare) -> Database:
     require_safe_sqlite()
     if path == ":memory:" or path.startswith("file:"):
         return _open_private(path, options, prepare)
-    real = os.path.realpath(path)
+    identity = _identity(path)
     with _LOCK:
-        file = _SHARED.get(real)
-        if file is not None and file.moved():
-            file = None
+        file = _SHARED.get(identity)
         if file is None:
             _close_abandoned()
-            file = _SHARED[real] = _File(path, real)
+            file = _SHARED[identity] = _File(path, identity)
         database = Database(file, options)
     try:
         file.open(options, prepare)
@@ -296,11 +300,21 @@ def share(path: str, options: Options, prepare: Prepare) -> Database:
 
 
 def _open_private(path: str, options: Options, prepare: Prepare) -> Database:
-    file = _File(path, None)
+    file = _File(path)
     with _LOCK:
         _PRIVATE.add(file)
     file.open(options, prepare)
     return Database(file, options)
+
+
+def _identity(path: str) -> _Identity:
+    """Return what file `path` leads to; create it where it is missing."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        create_private(path)
+        found = os.stat(path)
+    return found.st_dev, found.st_ino
 
 
 def _close_abandoned() -> None:

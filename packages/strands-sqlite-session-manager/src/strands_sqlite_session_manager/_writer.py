@@ -11,7 +11,7 @@ from typing import Literal
 
 import apsw
 
-from ._connection import Connection
+from ._connection import Connection, ConstraintError
 from .errors import DatabaseClosedError, translate
 
 Durability = Literal["full", "normal"]
@@ -46,6 +46,18 @@ class Options:
         if not self.busy_timeout >= 0:
             message = f"busy_timeout=<{self.busy_timeout}> | must be a number of seconds, zero or more"
             raise ValueError(message)
+
+
+class OneStatement:
+    """An operation that usually is a single statement, which SQLite commits by itself."""
+
+    def __call__(self, connection: Connection) -> None:
+        """Run the operation inside a transaction, whatever it takes."""
+        raise NotImplementedError
+
+    def at_once(self, connection: Connection) -> bool:
+        """Run the statement outside of a transaction; return whether that was all, else nothing was written."""
+        raise NotImplementedError
 
 
 class _Request:
@@ -214,7 +226,11 @@ class Writer:
 
     def _run_at_once(self, operation: Operation, options: Options) -> None:
         try:
-            self._transaction((operation,), options.busy_timeout, full=options.durability == "full")
+            full = options.durability == "full"
+            if not (
+                isinstance(operation, OneStatement) and self._statement(operation, options.busy_timeout, full=full)
+            ):
+                self._transaction((operation,), options.busy_timeout, full=full)
         except apsw.Error as error:
             raise translate(error, self._path) from error
         finally:
@@ -285,12 +301,20 @@ class Writer:
         typed.__cause__ = error
         return typed
 
+    def _statement(self, operation: OneStatement, patience: float, *, full: bool) -> bool:
+        """Run `operation` as a single statement if it is one; return whether it was."""
+        connection = self._ready_connection(patience, full=full)
+        try:
+            return operation.at_once(connection)
+        except ConstraintError:
+            return False
+        except BaseException as error:
+            self._roll_back(connection, error)
+            raise
+
     def _transaction(self, operations: Sequence[Operation], patience: float, *, full: bool) -> None:
         """Run `operations` in one transaction: all of them are stored, or none."""
-        connection = self._ready_connection()
-        connection.patience = patience
-        if connection.full is not full:
-            connection.sync_commits(full=full)
+        connection = self._ready_connection(patience, full=full)
         connection.run("BEGIN IMMEDIATE")
         try:
             for operation in operations:
@@ -300,14 +324,18 @@ class Writer:
             self._roll_back(connection, error)
             raise
 
-    def _ready_connection(self) -> Connection:
+    def _ready_connection(self, patience: float, *, full: bool) -> Connection:
         if self.closed:
             message = f"database=<{self._path}> is closed"
             raise DatabaseClosedError(message)
         self._check()
         if self.connection is None:
             self.connection = self._connect()
-        return self.connection
+        connection = self.connection
+        connection.patience = patience
+        if connection.full is not full:
+            connection.sync_commits(full=full)
+        return connection
 
     def _roll_back(self, connection: Connection, error: BaseException) -> None:
         """End the transaction; give the connection up where it cannot be trusted after `error`."""

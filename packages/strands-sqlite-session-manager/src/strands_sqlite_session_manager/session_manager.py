@@ -251,6 +251,9 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository):
         Raises:
             SQLiteSessionError: It was not stored; the type says why.
         """
+        if self._database.collects:  # whoever collects puts things back
+            super().append_message(message, agent, **kwargs)
+            return
         put_back = _sdk.remember(self, agent.agent_id)
         try:
             super().append_message(message, agent, **kwargs)

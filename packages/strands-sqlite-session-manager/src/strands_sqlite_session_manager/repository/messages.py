@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import strands.types.session as sdk
 
 from strands_sqlite_session_manager import _blobs
-from strands_sqlite_session_manager._codec import dumps_apart, loads_bytes, refers
+from strands_sqlite_session_manager._codec import dumps_apart, has_bytes, loads, loads_bytes
 from strands_sqlite_session_manager._connection import Connection, ConstraintError
-from strands_sqlite_session_manager._database import Database
+from strands_sqlite_session_manager._database import Database, OneStatement
 from strands_sqlite_session_manager.errors import ConflictError, InvalidIdError, NotFoundError
 from strands_sqlite_session_manager.repository._records import build, extra_fields, next_change, times
 from strands_sqlite_session_manager.repository.sessions import require_session
@@ -40,6 +40,7 @@ SELECT message, redact_message FROM messages WHERE session_id = ? AND agent_id =
 
 _HAS_AGENT = "SELECT 1 FROM agents WHERE session_id = ? AND agent_id = ?"
 
+_Content = tuple[str, str | None]
 _Row = tuple[int, str, str | None, str, str, str | None]
 _Found = tuple[list[_Row], dict[int, dict[str, bytes]]]
 
@@ -66,21 +67,38 @@ def create_message(database: Database, session_id: str, agent_id: str, record: s
         ConflictError: The id is taken by other content.
         NotFoundError: There is no such session, or no such agent in it.
     """
-    place = (session_id, agent_id, record.message_id)
     content, blobs = _message_texts(record)
+    place = (session_id, agent_id, record.message_id)
     row = (*place, *content, *times(record), extra_fields(record, _MESSAGE_COLUMNS))
+    database.write(_Append(place, content, row, blobs))
 
-    def insert(connection: Connection) -> None:
+
+class _Append(OneStatement):
+    """Appends a message: one statement, unless it has binary values, is a retry, or cannot be stored."""
+
+    __slots__ = ("_blobs", "_content", "_place", "_row")
+
+    def __init__(self, place: _blobs.Place, content: _Content, row: tuple[Any, ...], blobs: dict[str, bytes]) -> None:
+        self._place = place
+        self._content = content
+        self._row = row
+        self._blobs = blobs
+
+    def at_once(self, connection: Connection) -> bool:
+        if self._blobs:
+            return False
+        connection.run(_INSERT_MESSAGE, self._row)
+        return connection.changes() == 1
+
+    def __call__(self, connection: Connection) -> None:
         try:
-            connection.run(_INSERT_MESSAGE, row)
+            connection.run(_INSERT_MESSAGE, self._row)
         except ConstraintError as error:
-            _raise_missing_parent(connection, session_id, agent_id, error)
+            _raise_missing_parent(connection, *self._place[:2], error)
         if not connection.changes():
-            _require_same_content(connection, place, content)
-        elif blobs:
-            _blobs.link(connection, place, blobs)
-
-    database.write(insert)
+            _require_same_content(connection, self._place, self._content)
+        elif self._blobs:
+            _blobs.link(connection, self._place, self._blobs)
 
 
 def update_message(database: Database, session_id: str, agent_id: str, record: sdk.SessionMessage) -> None:
@@ -131,7 +149,7 @@ def list_messages(
     return _messages(database.read(fetch))
 
 
-def _message_texts(record: sdk.SessionMessage) -> tuple[tuple[str, str | None], dict[str, bytes]]:
+def _message_texts(record: sdk.SessionMessage) -> tuple[_Content, dict[str, bytes]]:
     if record.redact_message is None:
         (message,), blobs = dumps_apart(record.message)
         return (message, None), blobs
@@ -147,7 +165,7 @@ def _raise_missing_parent(connection: Connection, session_id: str, agent_id: str
     raise NotFoundError(message, hint="create the agent first") from error
 
 
-def _require_same_content(connection: Connection, place: _blobs.Place, content: tuple[str, str | None]) -> None:
+def _require_same_content(connection: Connection, place: _blobs.Place, content: _Content) -> None:
     stored = connection.rows(_SELECT_CONTENT, place)[0]
     if stored != content:
         session_id, agent_id, message_id = place
@@ -156,21 +174,34 @@ def _require_same_content(connection: Connection, place: _blobs.Place, content: 
 
 
 def _blobs_of(connection: Connection, session_id: str, agent_id: str, rows: list[_Row]) -> dict[int, dict[str, bytes]]:
-    ids = [row[0] for row in rows if refers(row[1]) or (row[2] is not None and refers(row[2]))]
-    return _blobs.load(connection, session_id, agent_id, ids[0], ids[-1]) if ids else {}
+    """Return, for those of `rows` that hold binary values, the ones that are stored apart."""
+    ids = [row[0] for row in rows if has_bytes(row[1]) or (row[2] is not None and has_bytes(row[2]))]
+    if not ids:
+        return {}
+    stored_apart = _blobs.load(connection, session_id, agent_id, ids[0], ids[-1])
+    return {message_id: stored_apart.get(message_id, {}) for message_id in ids}
 
 
 def _messages(found: _Found) -> list[sdk.SessionMessage]:
     rows, blobs = found
     messages = []
-    for message_id, message, redacted, created_at, updated_at, extra in rows:
-        own = blobs.get(message_id)
-        value = loads_bytes(message, own)
-        instead = None if redacted is None else loads_bytes(redacted, own)
-        if extra is None:
-            messages.append(sdk.SessionMessage(value, message_id, instead, created_at, updated_at))
+    for row in rows:
+        message_id, message, redacted, created_at, updated_at, extra = row
+        if redacted is None and extra is None and message_id not in blobs:
+            messages.append(sdk.SessionMessage(loads(message), message_id, None, created_at, updated_at))
         else:
-            known = {"message_id": message_id, "redact_message": instead}
-            times = {"created_at": created_at, "updated_at": updated_at}
-            messages.append(build(sdk.SessionMessage, extra, message=value, **known, **times))
+            messages.append(_message(row, blobs.get(message_id)))
     return messages
+
+
+def _message(row: _Row, blobs: dict[str, bytes] | None) -> sdk.SessionMessage:
+    message_id, message, redacted, created_at, updated_at, extra = row
+    return build(
+        sdk.SessionMessage,
+        extra,
+        message=loads_bytes(message, blobs),
+        message_id=message_id,
+        redact_message=None if redacted is None else loads_bytes(redacted, blobs),
+        created_at=created_at,
+        updated_at=updated_at,
+    )
