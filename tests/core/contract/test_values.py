@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import enum
 import pathlib
+import sys
 import uuid
 from collections import OrderedDict, defaultdict, namedtuple
 from collections.abc import Callable
@@ -98,7 +99,6 @@ PYTHON_VALUES: dict[str, tuple[object, object]] = {
     "text-enum": (SessionType.AGENT, "AGENT"),
     "text-subclass": (Shout("hey"), "hey"),
     "ordered-dict": (OrderedDict(z=1, a=2), {"z": 1, "a": 2}),
-    "default-dict": (defaultdict(list, {"a": [1]}), {"a": [1]}),
     "keys-that-are-not-text": (
         {2: "int", 2.5: "float", True: "bool", None: "none", 10**20: "big", float("inf"): "inf"},
         {"2": "int", "2.5": "float", "true": "bool", "null": "none", "100000000000000000000": "big", "Infinity": "inf"},
@@ -106,6 +106,9 @@ PYTHON_VALUES: dict[str, tuple[object, object]] = {
     "enum-keys": ({SessionType.AGENT: 1, Level.HIGH: 2}, {"AGENT": 1, "3": 2}),
 }
 """What `json.dumps` takes beside plain JSON, and what comes back."""
+
+if sys.version_info >= (3, 12):  # before, dataclasses.asdict, and so the SDK, fails on it
+    PYTHON_VALUES["default-dict"] = (defaultdict(list, {"a": [1]}), {"a": [1]})
 
 NOT_JSON: dict[str, Callable[[], object]] = {
     "set": lambda: {1},

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from hashlib import sha256
+from math import inf
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -17,30 +18,20 @@ BLOB_BYTES = 512
 """Binary values of at least this many bytes are stored once, as bytes; smaller ones stay as base64 in the JSON."""
 
 _MARK = '"__bytes_encoded__":'
+_SCALARS = frozenset({str, float, bool, type(None)})
+_LARGEST_INTEGER = 2**64
+"""Larger integers are left to the careful encoder, which knows the limit of Python's parser."""
 
 
-_SCALARS = frozenset({str, int, float, bool, type(None)})
-
-
-def _inline(value: object) -> object:
-    if isinstance(value, bytes):
-        return encode_bytes_values(value)
+def _default(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
-    return _refuse(value)
-
-
-def _refuse(value: object) -> object:
     message = f"Object of type {type(value).__name__} is not JSON serializable"
     raise TypeError(message)
 
 
-def _encoder(default: Callable[[object], object]) -> json.JSONEncoder:
-    return json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=default)
-
-
-_INLINE = _encoder(_inline)
-_STRICT = _encoder(_refuse)
+_CAREFUL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_default)
+_STRICT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def _is_plain(value: object) -> bool:
@@ -56,6 +47,8 @@ def _is_plain(value: object) -> bool:
             if type(item) not in _SCALARS and not _is_plain(item):
                 return False
         return True
+    if kind is int:
+        return -_LARGEST_INTEGER < value < _LARGEST_INTEGER  # type: ignore[operator]  # as above
     return kind in _SCALARS
 
 
@@ -67,32 +60,30 @@ def _fast(value: object) -> str | None:
         return None
 
 
-def _text(encoder: json.JSONEncoder, value: object) -> str:
+def _careful(encoder: json.JSONEncoder, value: object, marks: _Marks | None = None) -> str:
     try:
-        text = encoder.encode(value)
+        text = encoder.encode(value if marks is None else marks.put_in(value))
         if not text.isascii():
             text.encode()
     except UnicodeEncodeError as error:
         message = f"text at position {error.start} holds a lone surrogate, which UTF-8 cannot hold"
         raise CodecError(message) from error
     except RecursionError as error:
-        message = "the value is nested too deeply"
+        message = "the value is nested too deeply, or contains itself"
         raise CodecError(message) from error
-    except TypeError:
-        raise
     except ValueError as error:
         raise CodecError(str(error)) from error
     return text
 
 
 def dumps(value: object) -> str:
-    """Return `value` as JSON text; bytes at any depth become base64, as the SDK writes them.
+    """Return `value` as JSON text; bytes in dicts and lists at any depth become base64, as the SDK writes them.
 
     Raises:
         TypeError: A value that JSON cannot hold, as `json.dumps` says it.
         CodecError: A lone surrogate, a circular reference, or nesting beyond what can be read back.
     """
-    return _fast(value) or _text(_INLINE, value)
+    return _fast(value) or _careful(_CAREFUL, value, _Marks())
 
 
 def dumps_strict(value: object) -> str:
@@ -102,7 +93,7 @@ def dumps_strict(value: object) -> str:
         TypeError: A value that JSON cannot hold, bytes included.
         CodecError: As `dumps`.
     """
-    return _fast(value) or _text(_STRICT, value)
+    return _fast(value) or _careful(_STRICT, value)
 
 
 def dumps_apart(*values: object) -> tuple[list[str], dict[str, bytes]]:
@@ -125,25 +116,40 @@ def dumps_apart(*values: object) -> tuple[list[str], dict[str, bytes]]:
 
 
 def _take_apart(values: tuple[object, ...]) -> tuple[list[str], dict[str, bytes]]:
-    marks = 0
-    blobs: dict[str, bytes] = {}
-
-    def reference(item: object) -> object:
-        nonlocal marks
-        if not isinstance(item, bytes):
-            return _inline(item)
-        marks += 1
-        if len(item) < BLOB_BYTES:
-            return _inline(item)
-        digest = sha256(item).hexdigest()
-        blobs[digest] = item
-        return {"__bytes_encoded__": True, "sha256": digest, "size": len(item)}
-
-    encoder = _encoder(reference)
-    texts = [_text(encoder, value) for value in values]
-    if sum(text.count(_MARK) for text in texts) != marks:
+    marks = _Marks(smallest_apart=BLOB_BYTES)
+    texts = [_careful(_CAREFUL, value, marks) for value in values]
+    if sum(text.count(_MARK) for text in texts) != marks.count:
         return [dumps(value) for value in values], {}
-    return texts, blobs
+    return texts, marks.blobs
+
+
+class _Marks:
+    """Stand in JSON for binary values: with the bytes as base64, or with a reference to what is kept apart."""
+
+    def __init__(self, smallest_apart: float = inf) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.count = 0
+        self._smallest_apart = smallest_apart
+
+    def put_in(self, value: Any) -> Any:
+        """Return `value` with a mark for each binary value that the SDK would find: in dicts and lists."""
+        if isinstance(value, bytes):
+            return self._mark(value)
+        if isinstance(value, dict):
+            return {key: self.put_in(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.put_in(item) for item in value]
+        if is_dataclass(value) and not isinstance(value, type):
+            return self.put_in(asdict(value))
+        return value
+
+    def _mark(self, content: bytes) -> Any:
+        self.count += 1
+        if len(content) < self._smallest_apart:
+            return encode_bytes_values(content)
+        digest = sha256(content).hexdigest()
+        self.blobs[digest] = content
+        return {"__bytes_encoded__": True, "sha256": digest, "size": len(content)}
 
 
 def loads(text: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import strands.types.session as sdk
@@ -32,13 +34,19 @@ def times(record: sdk.Session | sdk.SessionAgent | sdk.SessionMessage) -> tuple[
 
 def extra_fields(record: object, columns: frozenset[str]) -> str | None:
     """Return the fields of `record` that have no column, as a newer SDK may have them; None where there are none."""
-    fields = vars(record)
-    return None if fields.keys() <= columns else dumps({key: fields[key] for key in fields if key not in columns})
+    kind: Any = type(record)
+    names = _names_without_column(kind, columns)
+    return dumps({name: getattr(record, name) for name in names}) if names else None
 
 
-def build(cls: type[T], extra: str | None, **fields: Any) -> T:
+@lru_cache
+def _names_without_column(kind: type[Any], columns: frozenset[str]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.name not in columns)
+
+
+def build(cls: type[T], extra: str | None, **values: Any) -> T:
     """Build a record of the SDK; what a newer SDK stored is given to an SDK that knows it, and ignored by others."""
     if extra is not None:
         known = cls.__dataclass_fields__  # type: ignore[attr-defined]  # the records are dataclasses
-        fields |= {key: value for key, value in loads_bytes(extra).items() if key in known}
-    return cls(**fields)
+        values |= {key: value for key, value in loads_bytes(extra).items() if key in known}
+    return cls(**values)
