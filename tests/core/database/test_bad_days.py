@@ -234,6 +234,27 @@ def test_a_file_deleted_or_replaced_while_open_is_noticed_before_anything_is_los
     manager.close()
 
 
+def test_a_file_that_was_moved_while_open_opens_under_its_new_name(tmp_path: Path) -> None:
+    """Moving an open file stops its managers; new ones on the new name work, whatever the old ones do."""
+    old = filled(tmp_path / "sessions.db")
+    (tmp_path / "sessions.db").rename(tmp_path / "moved.db")
+    (tmp_path / "sessions.db-wal").rename(tmp_path / "moved.db-wal")
+    with SQLiteSessionManager("s", tmp_path / "moved.db") as new:
+        new.create_message("s", "a", message(3, "new name"))
+        assert texts(new)[3:] == ["new name"]
+        with pytest.raises(DatabaseMovedError):
+            old.create_message("s", "a", message(4))
+        old.close()
+        assert texts(new)[3:] == ["new name"]
+
+
+def test_a_link_to_nowhere_is_refused(tmp_path: Path) -> None:
+    """A link whose target is missing is named, and nothing is made in its place."""
+    (tmp_path / "sessions.db").symlink_to(tmp_path / "missing" / "file.db")
+    with pytest.raises(CannotOpenError, match="No such file"):
+        SQLiteSessionManager("s", tmp_path / "sessions.db")
+
+
 def test_use_after_close_is_an_error_and_closing_again_is_none(tmp_path: Path) -> None:
     """A closed manager reads and writes nothing."""
     manager = filled(tmp_path / "sessions.db")

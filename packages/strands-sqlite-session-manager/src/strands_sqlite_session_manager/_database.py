@@ -15,7 +15,7 @@ from typing import TypeVar
 from ._connection import Connection, connect, create_private, require_safe_sqlite
 from ._readers import Readers
 from ._writer import OneStatement, Operation, Options, Writer
-from .errors import DatabaseClosedError, DatabaseMovedError, SQLiteSessionError, translated
+from .errors import CannotOpenError, DatabaseClosedError, DatabaseMovedError, SQLiteSessionError, translated
 
 __all__ = ["Batch", "Connection", "Database", "OneStatement", "Operation", "Options", "share"]
 
@@ -287,7 +287,7 @@ def share(path: str, options: Options, prepare: Prepare) -> Database:
     identity = _identity(path)
     with _LOCK:
         file = _SHARED.get(identity)
-        if file is None:
+        if file is None or (file.path != path and file.moved()):
             _close_abandoned()
             file = _SHARED[identity] = _File(path, identity)
         database = Database(file, options)
@@ -313,8 +313,16 @@ def _identity(path: str) -> _Identity:
         found = os.stat(path)
     except (OSError, ValueError):
         create_private(path)
-        found = os.stat(path)
+        found = _stat_new(path)
     return found.st_dev, found.st_ino
+
+
+def _stat_new(path: str) -> os.stat_result:
+    try:
+        return os.stat(path)
+    except OSError as error:  # a link to nowhere exists, but leads to no file
+        message = f"db_path=<{path}> cannot be opened: {error.strerror}"
+        raise CannotOpenError(message) from error
 
 
 def _close_abandoned() -> None:
