@@ -33,15 +33,12 @@ def new_agent(manager: Manager | None, *answers: str, agent_id: str = "a") -> Ag
 
 def on_a_new_thread(call: Callable[..., Any], *arguments: object) -> Any:
     """Make a call as a synchronous agent makes its hooks: on a new thread, on a new event loop."""
-    found: list[Any] = []
 
-    async def on_loop() -> None:
-        found.append(call(*arguments))
+    async def on_loop() -> Any:
+        return call(*arguments)
 
-    thread = threading.Thread(target=lambda: asyncio.run(on_loop()))
-    thread.start()
-    thread.join()
-    return found[0]
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, on_loop()).result()
 
 
 def open_files() -> int:
@@ -177,7 +174,7 @@ def test_sqlite_racing_writers_of_one_session_lose_no_acknowledged_message(sqlit
     """**Ours.** Of writers that race for the same ids, one wins each; the others are told, nothing is overwritten."""
     writers, messages = 4, 20
     sqlite.open("s").create_agent("s", agent("a"))
-    start = threading.Barrier(writers)
+    start = threading.Barrier(writers, timeout=60)
 
     def race(writer: int) -> dict[int, str]:
         manager = sqlite.open("s")

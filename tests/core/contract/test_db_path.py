@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -133,18 +133,14 @@ def test_sqlite_memory_is_private() -> None:
 
 def test_sqlite_memory_is_one_database_in_every_thread() -> None:
     """What one thread stores in a `:memory:` manager, the next thread reads."""
-    seen: list[str] = []
     with SQLiteSessionManager("s", ":memory:") as manager:
         stock(manager, "s")
-        for target in (
-            lambda: manager.create_message("s", "a", said(2, "from a thread")),
-            lambda: seen.append(text_of(manager.read_message("s", "a", 2))),
-        ):
-            thread = Thread(target=target)
-            thread.start()
-            thread.join()
+        with ThreadPoolExecutor(1) as one:
+            one.submit(manager.create_message, "s", "a", said(2, "from a thread")).result()
+        with ThreadPoolExecutor(1) as next_one:
+            found = next_one.submit(manager.read_message, "s", "a", 2).result()
+        assert text_of(found) == "from a thread"
         assert [message.message_id for message in manager.list_messages("s", "a")] == [0, 1, 2]
-    assert seen == ["from a thread"]
 
 
 def test_sqlite_uri_names_a_file(tmp_path: Path) -> None:

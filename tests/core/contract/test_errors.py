@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import apsw
@@ -163,15 +163,14 @@ def test_sqlite_waits_for_a_foreign_lock(sqlite: SQLiteBackend) -> None:
     stock(manager, "s")
     foreign = sqlite.foreign()
     foreign.execute("BEGIN IMMEDIATE")
-    writer = threading.Thread(target=manager.create_message, args=("s", "a", said(2, "after the lock")))
-    writer.start()
 
-    writer.join(timeout=0.2)  # long enough to see it fail, if it did not wait; nothing depends on how long
-    still_waiting = writer.is_alive()
-    foreign.execute("COMMIT")
-    writer.join()
+    with ThreadPoolExecutor(1) as pool:
+        write = pool.submit(manager.create_message, "s", "a", said(2, "after the lock"))
+        done, _ = wait([write], timeout=0.2)  # time to fail, if it did not wait; nothing depends on how long
+        foreign.execute("COMMIT")
+        write.result()
 
-    assert still_waiting
+    assert done == set()
     assert text_of(manager.read_message("s", "a", 2)) == "after the lock"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -216,11 +217,15 @@ def test_sqlite_create_session_race_of_threads(sqlite: SQLiteBackend) -> None:
 
     def contend(_number: int) -> list[str]:
         seen = []
-        for turn in range(ROUNDS):
-            start.wait()
-            with SQLiteSessionManager(f"race-{turn}", sqlite.path) as manager:
-                stored = manager.read_session(f"race-{turn}")
-            seen.append("nothing" if stored is None else stored.created_at)
+        try:
+            for turn in range(ROUNDS):
+                start.wait()
+                with SQLiteSessionManager(f"race-{turn}", sqlite.path) as manager:
+                    stored = manager.read_session(f"race-{turn}")
+                seen.append("nothing" if stored is None else stored.created_at)
+        except BaseException:
+            start.abort()  # the others must not wait for one that has failed
+            raise
         return seen
 
     with ThreadPoolExecutor(contenders) as pool:
@@ -231,32 +236,32 @@ def test_sqlite_create_session_race_of_threads(sqlite: SQLiteBackend) -> None:
     assert sqlite.rows("SELECT count(*) FROM sessions") == [(ROUNDS,)]
 
 
-def test_sqlite_create_session_race_of_processes(tmp_path: Path) -> None:
+@pytest.fixture
+def contenders(tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:
+    """Two processes that wait for names of sessions and build a manager on each; ended after the test."""
+    command = [sys.executable, "-c", CONTENDER, str(tmp_path / "race.db")]
+    pipe = subprocess.PIPE
+    started = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
+    yield started
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_sqlite_create_session_race_of_processes(contenders: list[subprocess.Popen[str]]) -> None:
     """**Ours.** Two processes that build a manager on the same new session at once both succeed and see one session.
 
     The first round races for the creation of the file too.
     """
-    path = str(tmp_path / "race.db")
-    contenders = [
-        subprocess.Popen(
-            [sys.executable, "-c", CONTENDER, path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
     orders = "".join(f"race-{turn}\n" for turn in range(ROUNDS))
-    for contender in contenders:
-        assert contender.stdout is not None
-        assert contender.stdout.readline() == "ready\n"
-    with ThreadPoolExecutor(2) as pool:
-        (one, errors), (other, other_errors) = (
-            found.result() for found in [pool.submit(contender.communicate, orders) for contender in contenders]
-        )
+    for process in contenders:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
 
-    assert [contender.returncode for contender in contenders] == [0, 0], errors + other_errors
+    with ThreadPoolExecutor(2) as pool:
+        (one, errors), (other, other_errors) = pool.map(lambda process: process.communicate(orders), contenders)
+
+    assert [process.returncode for process in contenders] == [0, 0], errors + other_errors
     assert one == other
     assert len(one.splitlines()) == ROUNDS
 

@@ -43,7 +43,7 @@ class Level(enum.IntEnum):
 class Color(enum.Enum):
     """A name without a number."""
 
-    RED = object()
+    RED = "red"
 
 
 class Shout(str):

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from strands.types.session import SessionAgent, SessionMessage
 
-from strands_sqlite_session_manager import ConflictError, SQLiteSessionManager, _database
+from strands_sqlite_session_manager import ConflictError, SQLiteSessionManager, _files
 from strands_sqlite_session_manager._readers import MOST_READERS
 
 from .faults import FaultyVFS
@@ -217,7 +217,7 @@ def test_managers_on_one_file_share_one_database_whatever_the_path_is_called(tmp
 
 
 def open_files(folder: Path) -> list[Any]:
-    return [file for file in _database._SHARED.values() if file.path.startswith(str(folder))]
+    return [file for file in _files._SHARED.values() if file.path.startswith(str(folder))]
 
 
 def descriptors() -> int:
@@ -253,7 +253,7 @@ def test_files_whose_managers_were_all_dropped_are_closed_when_another_is_opened
         counts.append(descriptors())
     assert len(open_files(tmp_path)) == 1
     assert counts == counts[:1] * 20
-    _database._close_abandoned()
+    _files.close_abandoned()
 
 
 def test_the_number_of_readers_is_bounded(tmp_path: Path) -> None:

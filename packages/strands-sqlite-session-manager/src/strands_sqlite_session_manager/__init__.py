@@ -22,7 +22,7 @@ from .errors import (
     SQLiteSessionError,
     UnsafeSQLiteError,
 )
-from .session_manager import SQLiteSessionManager, SQLiteSessionRepository
+from .session_manager import SQLiteSessionManager
 
 __all__ = [
     "AlreadyExistsError",
@@ -41,7 +41,6 @@ __all__ = [
     "NotFoundError",
     "SQLiteSessionError",
     "SQLiteSessionManager",
-    "SQLiteSessionRepository",
     "SchemaTooNewError",
     "UnsafeSQLiteError",
 ]

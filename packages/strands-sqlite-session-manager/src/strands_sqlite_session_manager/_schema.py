@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 import apsw
 
 from . import _legacy
-from ._connection import create_private, use_wal
-from ._database import Connection, Database, Options, share
+from ._connection import Connection, create_private, use_wal
+from ._database import Database, Options
 from .errors import NotADatabaseError, SchemaTooNewError
 
 APPLICATION_ID = 0x53545253
@@ -157,7 +157,7 @@ def open_database(db_path: str | os.PathLike[str] | None = None, options: Option
         SQLiteSessionError: It cannot be opened; the type says why, and what was there is unchanged.
         ValueError: `db_path` is empty.
     """
-    return share(_path(db_path), options or Options(), bring_up_to_date)
+    return Database(_path(db_path), options or Options(), bring_up_to_date)
 
 
 def _path(db_path: str | os.PathLike[str] | None) -> str:

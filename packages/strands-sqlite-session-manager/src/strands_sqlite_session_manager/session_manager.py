@@ -10,152 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from strands.hooks import HookRegistry
 from strands.session.repository_session_manager import RepositorySessionManager
-from strands.session.session_repository import SessionRepository
-from strands.types.session import Session, SessionAgent, SessionMessage
 
 from . import _sdk
-from ._database import Batch, Database, Options
+from ._database import Batch, Options
 from ._schema import open_database
-from ._sdk import agent_key, session_key
+from ._sdk import session_key
+from ._session_repository import SQLiteSessionRepository
 from .errors import AlreadyExistsError
-from .repository import agents, messages, multi_agents, sessions
 
 if TYPE_CHECKING:
-    from strands.multiagent.base import MultiAgentBase
     from strands.types.content import Message
     from typing_extensions import Self
 
     from ._writer import Durability
-
-
-class SQLiteSessionRepository(SessionRepository):
-    """The SDK's repository interface over an open database."""
-
-    _database: Database
-
-    def create_session(self, session: Session, **kwargs: Any) -> Session:
-        """Store a new session and return it.
-
-        Raises:
-            AlreadyExistsError: There is one with its id.
-            ValueError: The id contains a path separator or cannot be stored.
-        """
-        session_key(session.session_id)
-        sessions.create_session(self._database, session)
-        return session
-
-    def read_session(self, session_id: str, **kwargs: Any) -> Session | None:
-        """Return the session, or None where there is none."""
-        return sessions.read_session(self._database, session_key(session_id))
-
-    def delete_session(self, session_id: str, **kwargs: Any) -> None:
-        """Delete the session with its agents, messages, multi-agent states and binary values.
-
-        Raises:
-            NotFoundError: There is no such session.
-        """
-        sessions.delete_session(self._database, session_key(session_id))
-
-    def create_agent(self, session_id: str, session_agent: SessionAgent, **kwargs: Any) -> None:
-        """Store an agent, over the one with its id where there is one.
-
-        Raises:
-            NotFoundError: There is no such session.
-            TypeError: Its state holds what JSON cannot.
-        """
-        session_key(session_id)
-        agent_key(session_agent.agent_id)
-        agents.create_agent(self._database, session_id, session_agent)
-
-    def read_agent(self, session_id: str, agent_id: str, **kwargs: Any) -> SessionAgent | None:
-        """Return the agent, or None where there is none."""
-        return agents.read_agent(self._database, session_key(session_id), agent_key(agent_id))
-
-    def update_agent(self, session_id: str, session_agent: SessionAgent, **kwargs: Any) -> None:
-        """Store the agent's state; its `created_at` stays, and is set on `session_agent`.
-
-        Raises:
-            NotFoundError: There is no such agent.
-            TypeError: Its state holds what JSON cannot.
-        """
-        session_key(session_id)
-        agent_key(session_agent.agent_id)
-        agents.update_agent(self._database, session_id, session_agent)
-
-    def create_message(self, session_id: str, agent_id: str, session_message: SessionMessage, **kwargs: Any) -> None:
-        """Append a message. The same id with the same content again is a retry, and accepted.
-
-        Raises:
-            ConflictError: The id is taken by other content; nothing was overwritten.
-            NotFoundError: There is no such session, or no such agent in it.
-            TypeError: The message holds what JSON cannot.
-        """
-        messages.require_message_id(session_message.message_id)
-        session_key(session_id)
-        agent_key(agent_id)
-        messages.create_message(self._database, session_id, agent_id, session_message)
-
-    def read_message(self, session_id: str, agent_id: str, message_id: int, **kwargs: Any) -> SessionMessage | None:
-        """Return the message, or None where there is none."""
-        messages.require_message_id(message_id)
-        session_key(session_id)
-        return messages.read_message(self._database, session_id, agent_key(agent_id), message_id)
-
-    def update_message(self, session_id: str, agent_id: str, session_message: SessionMessage, **kwargs: Any) -> None:
-        """Store a message over the one with its id; `created_at` stays, and is set on `session_message`.
-
-        Raises:
-            NotFoundError: There is no such message.
-            TypeError: The message holds what JSON cannot.
-        """
-        messages.require_message_id(session_message.message_id)
-        session_key(session_id)
-        agent_key(agent_id)
-        messages.update_message(self._database, session_id, agent_id, session_message)
-
-    def list_messages(
-        self, session_id: str, agent_id: str, limit: int | None = None, offset: int = 0, **kwargs: Any
-    ) -> list[SessionMessage]:
-        """Return the agent's messages in the order of their ids.
-
-        Args:
-            session_id: The session.
-            agent_id: The agent.
-            limit: How many at most; None for all.
-            offset: How many to leave out, counted by position as a Python slice counts.
-            **kwargs: Ignored.
-        """
-        session_key(session_id)
-        return messages.list_messages(self._database, session_id, agent_key(agent_id), limit, offset)
-
-    def create_multi_agent(self, session_id: str, multi_agent: MultiAgentBase, **kwargs: Any) -> None:
-        """Store the state of a graph or swarm, over the one with its id where there is one.
-
-        Raises:
-            NotFoundError: There is no such session.
-            TypeError: The state holds what JSON cannot.
-        """
-        session_key(session_id)
-        agent_key(multi_agent.id)
-        state = multi_agent.serialize_state()
-        multi_agents.create_multi_agent(self._database, session_id, multi_agent.id, state)
-
-    def read_multi_agent(self, session_id: str, multi_agent_id: str, **kwargs: Any) -> dict[str, Any] | None:
-        """Return the state of a graph or swarm as it was stored, or None where there is none."""
-        session_key(session_id)
-        return multi_agents.read_multi_agent(self._database, session_id, agent_key(multi_agent_id))
-
-    def update_multi_agent(self, session_id: str, multi_agent: MultiAgentBase, **kwargs: Any) -> None:
-        """Store the state of a graph or swarm.
-
-        Raises:
-            NotFoundError: There is no such state.
-            TypeError: The state holds what JSON cannot.
-        """
-        session_key(session_id)
-        agent_key(multi_agent.id)
-        state = multi_agent.serialize_state()
-        multi_agents.update_multi_agent(self._database, session_id, multi_agent.id, state)
 
 
 class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository):
