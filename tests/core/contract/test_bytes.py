@@ -18,7 +18,7 @@ BYTES = {
     "all": bytes(range(256)),
     "small": b"\xff" * 511,
     "middle": b"\x00\xfe" * 256,
-    "large": bytes(range(256)) * 1024,
+    "large": bytes(range(256)) * 256,
     "like-text": b'{"__bytes_encoded__": true, "data": "eA=="}',
 }
 

@@ -118,6 +118,7 @@ def test_sqlite_stays_on_its_file_when_the_working_folder_changes(
         stock(manager, "s")
         with SQLiteSessionManager("s", "work/here.db") as again:
             assert text_of(again.read_message("s", "a", 0)) == "first of s"
+        assert Path(manager.db_path).samefile(tmp_path / "work" / "here.db")
 
 
 def test_sqlite_memory_is_private() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import apsw
 import pytest
 from strands import Agent
-from strands.hooks import MessageAddedEvent
+from strands.hooks import AfterInvocationEvent, HookRegistry, MessageAddedEvent
+from strands.session.session_manager import SessionManager
 
 from pytest_strands_sqlite import ScriptedModel
 from strands_sqlite_session_manager import DatabaseFullError, SQLiteSessionManager
@@ -186,3 +187,34 @@ def test_a_cancelled_turn_leaves_what_was_written_known(tmp_path: Path, vfs: Fau
     assert texts[0] == "cut short"
     assert texts[-2:] == ["and again", "fine"]
     manager.close()
+
+
+def test_callbacks_of_a_newer_sdk_are_registered_as_it_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the SDK's manager registers reaches the agent: for several events, with an order, and async ones."""
+    heard: list[str] = []
+
+    async def listen(_event: Any) -> None:
+        heard.append("async")
+
+    def register(_manager: Any, registry: HookRegistry, **_kwargs: Any) -> None:
+        registry.add_callback(MessageAddedEvent, lambda _event: heard.append("late"), order=50)
+        registry.add_callback([MessageAddedEvent, AfterInvocationEvent], lambda _event: heard.append("both"))
+        registry.add_callback(MessageAddedEvent, lambda _event: heard.append("first"), order=-50)
+        registry.add_callback(AfterInvocationEvent, listen)
+
+    with SQLiteSessionManager("s", tmp_path / "sessions.db") as manager:
+        registry = HookRegistry()
+        monkeypatch.setattr(SessionManager, "register_hooks", register)
+        manager.register_hooks(registry)
+        agent = agent_on(manager)
+
+        async def fire() -> None:
+            await registry.invoke_callbacks_async(
+                MessageAddedEvent(agent=agent, message={"role": "user", "content": []})
+            )
+            heard.append("|")
+            await registry.invoke_callbacks_async(AfterInvocationEvent(agent=agent))
+
+        asyncio.run(fire())
+    assert heard[:4] == ["first", "both", "late", "|"]
+    assert sorted(heard[4:]) == ["async", "both"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from collections.abc import Awaitable, Callable
@@ -154,12 +155,12 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository):
             registry: The agent's hooks.
             **kwargs: Passed on.
         """
-        callbacks = _Callbacks()
+        callbacks = _Callbacks(registry)
         super().register_hooks(callbacks, **kwargs)
-        for event_type, steps in callbacks.by_event.items():
+        for (event_type, options), steps in callbacks.steps.items():
             in_turn = event_type.__name__.endswith("InitializedEvent")
             hook: Any = self._hook(steps) if in_turn else self._async_hook(steps)
-            registry.add_callback(event_type, hook)
+            registry.add_callback(event_type, hook, **dict(options))
 
     def _hook(self, steps: list[Callable[[Any], None]]) -> Callable[[Any], None]:
         def store(event: Any) -> None:
@@ -202,14 +203,19 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository):
 
 
 class _Callbacks(HookRegistry):
-    """Takes the callbacks that the SDK's manager registers, by event and in order."""
+    """Takes the callbacks that the SDK's manager registers, by event and options, in order; lets async ones pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: HookRegistry) -> None:
         super().__init__()
-        self.by_event: dict[type, list[Callable[[Any], None]]] = {}
+        self._registry = registry
+        self.steps: dict[tuple[type, tuple[tuple[str, Any], ...]], list[Callable[[Any], None]]] = {}
 
-    def add_callback(self, event_type: Any, callback: Any, **kwargs: Any) -> None:
-        self.by_event.setdefault(event_type, []).append(callback)
+    def add_callback(self, event_type: Any, callback: Any, **options: Any) -> None:
+        if inspect.iscoroutinefunction(callback):
+            self._registry.add_callback(event_type, callback, **options)
+            return
+        for each in event_type if isinstance(event_type, list) else [event_type]:
+            self.steps.setdefault((each, tuple(options.items())), []).append(callback)
 
 
 def _nothing() -> None:
