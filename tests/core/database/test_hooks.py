@@ -159,7 +159,7 @@ def test_after_a_write_that_failed_the_manager_knows_what_is_stored(
 
 
 def test_a_cancelled_turn_leaves_what_was_written_known(tmp_path: Path, vfs: FaultyVFS) -> None:
-    """A task that is cancelled while its commit waits for the disk ends after the commit; the agent then goes on."""
+    """A task that is cancelled, twice, while its commit waits for the disk ends after it; the agent then goes on."""
     manager = SQLiteSessionManager("s", vfs.uri(tmp_path / "sessions.db"))
     agent = agent_on(manager, "fine")
     waiting, cancelled = threading.Event(), threading.Event()
@@ -173,6 +173,7 @@ def test_a_cancelled_turn_leaves_what_was_written_known(tmp_path: Path, vfs: Fau
         task = asyncio.create_task(agent.invoke_async("cut short"))
         await asyncio.to_thread(waiting.wait, PATIENCE)
         task.cancel()
+        asyncio.get_running_loop().call_soon(task.cancel)
         asyncio.get_running_loop().call_soon(cancelled.set)
         with pytest.raises(asyncio.CancelledError):
             await task

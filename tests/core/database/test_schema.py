@@ -77,12 +77,16 @@ def test_the_transcript_view_reads_as_prose(tmp_path: Path) -> None:
         redacted = message(3, {"text": "my card is 4111"})
         redacted.redact_message = {"role": "user", "content": [{"text": "[redacted]"}]}
         manager.create_message("s", "a", redacted)
+        manager.create_message("s", "a", SessionMessage({"role": "user", "content": "no list"}, 4))  # type: ignore[typeddict-item]
+        manager.create_message("s", "a", message(5, "no dict", {"toolUse": {}}, {}))
     said = [row[0] for row in query(path, "SELECT said FROM transcript ORDER BY message_id")]
     assert said == [
         "Look:\n[image]",
         'I will.\n[calls find {"order":4711}]',
         '[result [{"text":"lost"}]]',
         "[redacted]",
+        "no list",
+        "no dict\n[calls ? ]\n[]",
     ]
 
 
@@ -257,12 +261,30 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(legacy: Path) -> None:
     connection.execute("UPDATE messages SET data = '{broken' WHERE message_id = 24")
     connection.close()
     before = query(legacy, "SELECT * FROM messages")
-    with pytest.raises(CodecError, match="not readable JSON"):
+    with pytest.raises(CodecError, match=r"table=<messages>, key=<\(.*24\)>.*not readable JSON") as caught:
         SQLiteSessionManager("support-42", legacy)
+    assert "mend or delete the row" in caught.value.hint
     assert query(legacy, "SELECT * FROM messages") == before
     assert query(legacy, "PRAGMA user_version") == [(0,)]
     names = {row[0] for row in query(legacy, "SELECT name FROM sqlite_schema WHERE type = 'table'")}
     assert names == {"sessions", "agents", "messages", "multi_agents"}
+    assert list(legacy.parent.glob("*backup*")) == [], "attempts do not fill the disk"
+
+
+@pytest.mark.parametrize("data", ["[]", "7", "{}", '{"message": {"role": "user", "content": []}, "created_at": null}'])
+def test_a_row_of_the_old_file_with_another_shape_is_named_or_kept(legacy: Path, data: str) -> None:
+    """JSON that 0.1.0 never wrote is a typed error that names the row; a missing time is taken from the column."""
+    connection = apsw.Connection(str(legacy))
+    connection.execute("UPDATE messages SET data = ? WHERE message_id = 24", (data,))
+    connection.close()
+    if "message" in data:
+        with SQLiteSessionManager("support-42", legacy) as manager:
+            found = manager.read_message("o'brien; DROP TABLE sessions;--", 'agent "1"', 24)
+            assert found is not None
+            assert found.created_at == "2026-11-22 07:47:38"
+    else:
+        with pytest.raises(CodecError, match="table=<messages>"):
+            SQLiteSessionManager("support-42", legacy)
 
 
 def test_a_migration_without_room_leaves_the_file_as_it_was(legacy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

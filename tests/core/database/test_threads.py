@@ -9,13 +9,17 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
+from strands import Agent
 from strands.types.session import SessionAgent, SessionMessage
 
-from strands_sqlite_session_manager import ConflictError, SQLiteSessionManager, _files
+from pytest_strands_sqlite import ScriptedModel
+from strands_sqlite_session_manager import ConflictError, DatabaseBusyError, SQLiteSessionManager, _connection, _files
 from strands_sqlite_session_manager._readers import MOST_READERS
 
 from .faults import FaultyVFS
@@ -146,6 +150,125 @@ def test_a_writer_that_is_interrupted_leaves_the_others_their_turn(tmp_path: Pat
             assert isinstance(leader.exception(PATIENCE), KeyboardInterrupt)
             follower.result(PATIENCE)
         assert texts(manager, "s", "b") == ["hello"]
+
+
+def test_an_interrupt_right_after_begin_leaves_no_transaction_in_which_later_writes_would_be_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever comes between a BEGIN and what follows it, the next write is stored for all to see."""
+    path = tmp_path / "sessions.db"
+    with SQLiteSessionManager("s", path) as manager:
+        manager.create_agent("s", SessionAgent("a", {}, {}))
+        run = _connection.Connection.run
+
+        def interrupted(connection: Any, sql: str, bindings: Any = ()) -> None:
+            run(connection, sql, bindings)
+            if sql == "BEGIN IMMEDIATE":
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(_connection.Connection, "run", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                manager.delete_session("s")
+        manager.create_message("s", "a", message(0))
+        other = apsw.Connection(str(path))
+        assert other.execute("SELECT count(*) FROM messages").get == 1
+        other.close()
+
+
+def test_an_interrupt_whose_outcome_is_unknown_does_not_use_the_place_of_the_message_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that may have been stored when the interrupt came is not overwritten, and the agent can go on."""
+    with SQLiteSessionManager("s", tmp_path / "sessions.db") as manager:
+        agent = Agent(model=ScriptedModel("one"), session_manager=manager, callback_handler=None)
+        run = _connection.Connection.run
+
+        def interrupted(connection: Any, sql: str, bindings: Any = ()) -> None:
+            run(connection, sql, bindings)
+            if "INSERT INTO messages" in sql:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(_connection.Connection, "run", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                manager.append_message({"role": "user", "content": [{"text": "stored or not?"}]}, agent)
+        agent("go on")
+        assert texts(manager, "s", "default")[-2:] == ["go on", "one"]
+
+
+def test_a_foreign_lock_fails_a_waiting_group_once_and_not_each_in_turn(tmp_path: Path, vfs: FaultyVFS) -> None:
+    """Callers that wait together behind another process's lock all learn of it at the first deadline."""
+    path = tmp_path / "sessions.db"
+    with SQLiteSessionManager("s", vfs.uri(path), busy_timeout=0.2) as manager:
+        for agent in "abcdef":
+            manager.create_agent("s", SessionAgent(agent, {}, {}))
+        gate = Gate(vfs)
+        begins: list[str] = []
+        connection = manager._database._file.writer.connection
+        assert connection is not None
+        foreign = apsw.Connection(str(path))
+
+        def lock_before_begin(_cursor: Any, sql: str, _bindings: Any) -> bool:
+            if sql == "BEGIN IMMEDIATE":
+                begins.append(sql)
+                if len(begins) == 1:
+                    foreign.execute(sql)
+            return True
+
+        with ThreadPoolExecutor(6) as pool:
+            slow = pool.submit(manager.create_message, "s", "a", message(0))
+            assert gate.reached.wait(PATIENCE)
+            others = [pool.submit(manager.create_message, "s", agent, message(0)) for agent in "bcdef"]
+            queued(manager, 5)
+            connection.set_exec_trace(lock_before_begin)
+            gate.open.set()
+            slow.result(PATIENCE)
+            errors = [future.exception(PATIENCE) for future in others]
+        connection.set_exec_trace(None)
+        foreign.close()
+        assert [type(error) for error in errors] == [DatabaseBusyError] * 5
+        assert len(begins) == 1
+
+
+def test_a_task_that_outlives_the_batch_it_was_started_in_writes_for_itself(tmp_path: Path) -> None:
+    """Tasks and threads that inherit the context of a hook do not write into its batch, which may be gone."""
+    with SQLiteSessionManager("s", tmp_path / "sessions.db") as manager:
+        manager.create_agent("s", SessionAgent("a", {}, {}))
+        with manager._database.collect() as batch:
+            context = copy_context()
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(context.run, manager.create_message, "s", "a", message(0)).result(PATIENCE)
+            assert texts(manager, "s") == ["hello"]
+        context.run(manager.create_message, "s", "a", message(1))
+        assert texts(manager, "s") == ["hello"] * 2
+        assert batch.operations == []
+
+
+def test_a_read_in_memory_shows_no_write_that_was_rolled_back() -> None:
+    """A read that shared a group with a write that failed is done again without it."""
+    with SQLiteSessionManager("s", ":memory:") as manager:
+        manager.create_agent("s", SessionAgent("a", {}, {}))
+        writer = manager._database._file.writer
+        writer.hold()
+
+        def fail(connection: Any) -> None:
+            connection.run("UPDATE agents SET state = '{\"never\":1}'")
+            raise ZeroDivisionError
+
+        with ThreadPoolExecutor(3) as pool:
+            first = pool.submit(manager.create_message, "s", "a", message(0))
+            queued(manager, 1)
+            failing = pool.submit(manager._database.write, fail)
+            queued(manager, 2)
+            reading = pool.submit(manager.read_agent, "s", "a")
+            queued(manager, 3)
+            writer.release()
+            first.result(PATIENCE)
+            assert isinstance(failing.exception(PATIENCE), ZeroDivisionError)
+            found = reading.result(PATIENCE)
+        assert found is not None
+        assert found.state == {}
 
 
 def test_a_caller_that_is_interrupted_while_it_waits_leaves_the_queue(tmp_path: Path, vfs: FaultyVFS) -> None:

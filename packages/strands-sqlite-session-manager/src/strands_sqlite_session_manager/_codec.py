@@ -18,6 +18,7 @@ BLOB_BYTES = 512
 """Binary values of at least this many bytes are stored once, as bytes; smaller ones stay as base64 in the JSON."""
 
 _MARK = '"__bytes_encoded__":'
+_MENDED = "the row was changed by another program; restore it from a backup"
 _SCALARS = frozenset({str, float, bool, type(None)})
 _LARGEST_INTEGER = 2**64
 """Larger integers are left to the careful encoder, which knows the limit of Python's parser."""
@@ -55,9 +56,25 @@ def _is_plain(value: object) -> bool:
 def _fast(value: object) -> str | None:
     """Return `value` as JSON text, or None where the careful encoder must decide."""
     try:
-        return to_json(value).decode() if _is_plain(value) else None
+        text = to_json(value).decode() if _is_plain(value) else None
     except (ValueError, RecursionError):
         return None
+    return None if text is not None and _MARK in text else text
+
+
+def _require_readable(text: str) -> str:
+    """Refuse a value of the caller's that looks like encoded bytes and is none: nobody could read it back.
+
+    Raises:
+        CodecError: It does.
+    """
+    if _MARK in text:
+        try:
+            decode_bytes_values(loads(text))
+        except (ValueError, TypeError, RecursionError) as error:
+            message = f"the value holds a dict with __bytes_encoded__ that cannot be decoded: {error}"
+            raise CodecError(message, hint="give such a dict base64 text as data, or another key") from error
+    return text
 
 
 def _careful(encoder: json.JSONEncoder, value: object, marks: _Marks | None = None) -> str:
@@ -83,7 +100,7 @@ def dumps(value: object) -> str:
         TypeError: A value that JSON cannot hold, as `json.dumps` says it.
         CodecError: A lone surrogate, a circular reference, or nesting beyond what can be read back.
     """
-    return _fast(value) or _careful(_CAREFUL, value, _Marks())
+    return _fast(value) or _require_readable(_careful(_CAREFUL, value, _Marks()))
 
 
 def dumps_strict(value: object) -> str:
@@ -170,7 +187,7 @@ def _loads_slowly(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         message = f"a stored value is not readable JSON: {error}"
-        raise CodecError(message, hint="the row was changed by another program; restore it from a backup") from error
+        raise CodecError(message, hint=_MENDED) from error
 
 
 def has_bytes(text: str) -> bool:
@@ -187,9 +204,11 @@ def loads_bytes(text: str, blobs: Mapping[str, bytes] | None = None) -> Any:
     value = loads(text)
     if _MARK not in text:
         return value
-    if blobs:
-        value = _resolve(value, blobs)
-    return decode_bytes_values(value)
+    try:
+        return decode_bytes_values(_resolve(value, blobs) if blobs else value)
+    except (ValueError, TypeError, RecursionError) as error:
+        message = f"a stored value holds binary values that cannot be read: {error}"
+        raise CodecError(message, hint=_MENDED) from error
 
 
 def _resolve(value: Any, blobs: Mapping[str, bytes]) -> Any:

@@ -24,7 +24,7 @@ WAL_BYTES = 4 * 1024 * 1024
 
 ConstraintError = apsw.ConstraintError
 
-_FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
+_FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
 _LONGEST_PAUSE = 0.05
 
 
@@ -36,9 +36,9 @@ class Connection(apsw.Connection):
         full: Whether a commit waits for the disk; None before it is first set.
     """
 
-    def __init__(self, path: str) -> None:
-        """Open `path`, a file name, `:memory:` or a `file:` URI; a missing file is created."""
-        super().__init__(path, flags=_FLAGS)
+    def __init__(self, path: str, *, create: bool) -> None:
+        """Open `path`, a file name, `:memory:` or a `file:` URI."""
+        super().__init__(path, flags=_FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0))
         self.patience = 0.0
         self.full: bool | None = None
         self._deadline = 0.0
@@ -91,19 +91,20 @@ def _is_safe(version: str) -> bool:
     return tuple(int(part) for part in version.split(".")[:3]) >= SAFE_SQLITE
 
 
-def connect(path: str, *, seconds: float, reader: bool = False) -> Connection:
+def connect(path: str, *, seconds: float, create: bool, reader: bool = False) -> Connection:
     """Open `path`, a file name, `:memory:` or a `file:` URI, and apply every policy that does not change the file.
 
     Args:
-        path: What to open; a missing file is created.
+        path: What to open.
         seconds: How long to wait for locks.
+        create: Whether SQLite may create the file.
         reader: Whether the connection may only read.
 
     Raises:
         SQLiteSessionError: The path cannot be opened; the type says why.
     """
     with translated(path):
-        connection = _open(path)
+        connection = _open(path, create=create)
         try:
             _require_writable(connection, path)
             connection.set_busy_handler(connection.wait_again)
@@ -121,9 +122,9 @@ def connect(path: str, *, seconds: float, reader: bool = False) -> Connection:
     return connection
 
 
-def _open(path: str) -> Connection:
+def _open(path: str, *, create: bool) -> Connection:
     try:
-        return Connection(path)
+        return Connection(path, create=create)
     except apsw.CantOpenError as error:
         if os.path.isdir(path):
             message = f"db_path=<{path}> is a folder"

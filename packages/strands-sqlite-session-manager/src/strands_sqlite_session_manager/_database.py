@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -52,7 +53,7 @@ class Database:
             BaseException: Whatever `operation` raised; nothing was written.
         """
         batch = _BATCH.get()
-        if batch is not None and batch.database is self:
+        if batch is not None and batch.gathers_for(self):
             batch.operations.append(operation)
         else:
             self._open_file().writer.run(operation, self.options)
@@ -66,13 +67,15 @@ class Database:
             SQLiteSessionError: As `write`.
         """
         future = asyncio.wrap_future(self._open_file().writer.submit(operation, self.options))
-        try:
-            await asyncio.shield(future)
-        except asyncio.CancelledError:
-            await asyncio.wait([future])
-            if (error := future.exception()) is not None:
-                raise asyncio.CancelledError from error
-            raise
+        cancelled = None
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled from future.exception()
+        future.result()
 
     def read(self, operation: Callable[[Connection], T]) -> T:
         """Return what `operation` reads, all of it from one instant; writes of an open batch are not seen.
@@ -86,7 +89,7 @@ class Database:
     def collects(self) -> bool:
         """Whether writes are left to a batch here and now."""
         batch = _BATCH.get()
-        return batch is not None and batch.database is self
+        return batch is not None and batch.gathers_for(self)
 
     @contextmanager
     def collect(self) -> Iterator[Batch]:
@@ -96,13 +99,13 @@ class Database:
         try:
             yield batch
         finally:
+            batch.gathers = False
             _BATCH.reset(token)
 
     def close(self) -> None:
         """Leave the database; the last to leave closes the file. Again is fine."""
-        if not self._closed:
-            self._closed = True
-            leave(self._file, self)
+        self._closed = True
+        leave(self._file, self)
 
     def _open_file(self) -> OpenFile:
         if self._closed:
@@ -123,6 +126,12 @@ class Batch:
         self.database = database
         self.operations: list[Operation] = []
         self.committed = False
+        self.gathers = True
+        self._thread = threading.get_ident()
+
+    def gathers_for(self, database: Database) -> bool:
+        """Tell whether a write of `database` belongs here: tasks and threads inherit the batch, but do not join it."""
+        return self.gathers and self.database is database and self._thread == threading.get_ident()
 
     def commit(self) -> None:
         """Write everything gathered, or nothing.

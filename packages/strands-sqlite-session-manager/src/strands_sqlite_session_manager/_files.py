@@ -38,14 +38,14 @@ class OpenFile:
         self.lost = ""
         self._opened = False
         self.writer = Writer(path, self._connect_writer, self.require_usable)
-        self.readers = Readers(self._connect_reader)
+        self.readers = Readers(path, self._connect_reader)
 
     def open(self, options: Options, prepare: Prepare) -> None:
         """Open the file once: create it where it is missing, and let `prepare` see to its schema."""
         with self.opening:
             if self._opened:
                 return
-            connection = connect(self.path, seconds=options.busy_timeout)
+            connection = connect(self.path, seconds=options.busy_timeout, create=self._real is None)
             try:
                 with translated(self.path):
                     prepare(connection, self.path)
@@ -60,10 +60,7 @@ class OpenFile:
         if self.in_memory:
             found: list[T] = []
             self.writer.run(lambda connection: found.append(operation(connection)), options)
-            return found[0]
-        if self.writer.closed:
-            message = f"database=<{self.path}> was closed"
-            raise DatabaseClosedError(message)
+            return found[-1]  # where the group was run again, the last run is the one that counts
         self.require_usable()
         with translated(self.path):
             return self.readers.run(operation, options.busy_timeout)
@@ -92,13 +89,19 @@ class OpenFile:
             raise DatabaseMovedError(message)
 
     def close(self) -> None:
+        if not self.lost:
+            self._close_connections()
         if self._identity is not None and _SHARED.get(self._identity) is self:
             del _SHARED[self._identity]
-        if self.lost:
-            return
-        self.readers.hold()
-        self.writer.close()
-        self.readers.release()
+
+    def _close_connections(self) -> None:
+        with translated(self.path):
+            self.readers.hold()
+            try:
+                self.readers.closed = True
+                self.writer.close()
+            finally:
+                self.readers.release()
 
     def before_fork(self) -> None:
         """Close every connection to a file: a child that inherits one corrupts it, even by closing it."""
@@ -128,10 +131,10 @@ class OpenFile:
         if self.in_memory:
             message = f"database=<{self.path}> was lost with its connection"
             raise DatabaseClosedError(message)
-        return connect(self.path, seconds=Options.busy_timeout)
+        return connect(self.path, seconds=Options.busy_timeout, create=False)
 
     def _connect_reader(self) -> Connection:
-        return connect(self.path, seconds=Options.busy_timeout, reader=True)
+        return connect(self.path, seconds=Options.busy_timeout, create=False, reader=True)
 
 
 def join(path: str, user: object, options: Options, prepare: Prepare) -> OpenFile:
@@ -147,9 +150,9 @@ def join(path: str, user: object, options: Options, prepare: Prepare) -> OpenFil
         SQLiteSessionError: It cannot be opened; the type says why.
     """
     require_safe_sqlite()
-    identity = None if path == ":memory:" or path.startswith("file:") else _identity(path)
-    with _LOCK:
-        file = _registered(path, identity)
+    private = path == ":memory:" or path.startswith("file:")
+    with _LOCK:  # a new file is created under it: closing its descriptor later would drop the locks of who opened it
+        file = _registered(path, None if private else _identity(path))
         file.users.add(user)
     try:
         file.open(options, prepare)
@@ -176,6 +179,8 @@ def _registered(path: str, identity: _Identity | None) -> OpenFile:
     known = _SHARED.get(identity)
     if known is not None and (known.path == path or not known.moved()):
         return known
+    if known is not None:
+        _PRIVATE.add(known)  # its managers still hold it; forks and the interpreter's end must know
     close_abandoned()
     file = _SHARED[identity] = OpenFile(path, identity)
     return file
@@ -231,7 +236,9 @@ def _after_fork_in_child() -> None:
 @atexit.register
 def _close_all() -> None:
     """Checkpoint and close what is still open when the interpreter ends."""
-    for file in _files():
+    with _LOCK:
+        files = _files()
+    for file in files:
         try:
             file.close()
         except SQLiteSessionError:  # the WAL keeps what was committed; the next to open the file recovers it

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from ._codec import dumps, dumps_apart, dumps_strict, loads, loads_bytes
 from ._connection import Connection
+from .errors import CodecError
 
 TABLES = ("messages", "multi_agents", "agents", "sessions")
 """Children first: dropped in this order, nothing cascades."""
@@ -23,6 +25,15 @@ SELECT DISTINCT session_id, agent_id, '{}', '{}', '{}' FROM legacy_messages
 """
 
 _STATES = ("state", "conversation_manager_state", "internal_state")
+
+
+class _Row(NamedTuple):
+    """A row of an old table: the text ids it is known by, its JSON, and its two times."""
+
+    key: tuple[Any, ...]
+    data: str
+    created_at: str
+    updated_at: str
 
 
 def is_legacy(connection: Connection) -> bool:
@@ -48,16 +59,35 @@ def take_over(connection: Connection) -> None:
     0.1.0 did not always enforce foreign keys: a row without its parent gets an empty one, and is kept.
 
     Raises:
-        CodecError: A row does not hold JSON.
+        CodecError: A row does not hold what 0.1.0 wrote.
     """
-    _take_sessions(connection)
+    _each(connection, "sessions", "session_id", _take_session)
     connection.execute(_MISSING_SESSIONS)
-    _take_agents(connection)
+    _each(connection, "agents", "session_id, agent_id", _take_agent)
     connection.execute(_MISSING_AGENTS)
-    _take_messages(connection)
-    _take_multi_agents(connection)
+    _each(connection, "messages", "session_id, agent_id, message_id", _take_message)
+    _each(connection, "multi_agents", "session_id, multi_agent_id", _take_multi_agent)
     for table in TABLES:
         connection.execute(f"DROP TABLE legacy_{table}")
+
+
+def _each(connection: Connection, table: str, key: str, take: Callable[[Connection, _Row], None]) -> None:
+    """Call `take` with each row of an old table."""
+    for *ids, data, created_at, updated_at in connection.execute(
+        f"SELECT {key}, data, created_at, updated_at FROM legacy_{table} ORDER BY rowid"
+    ):
+        row = _Row(tuple(ids), str(data), str(created_at), str(updated_at))
+        try:
+            take(connection, row)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            message = f"table=<{table}>, key=<{row.key}> | the row does not hold what 0.1.0 wrote: {error}"
+            hint = "mend or delete the row with any SQLite tool, then open the file again"
+            raise CodecError(message, hint=hint) from error
+
+
+def _time(fields: dict[str, Any], name: str, column: str) -> str:
+    time = fields.get(name)
+    return time if isinstance(time, str) else column
 
 
 def _extra(fields: dict[str, Any], *known: str) -> str | None:
@@ -65,87 +95,66 @@ def _extra(fields: dict[str, Any], *known: str) -> str | None:
     return dumps(unknown) if unknown else None
 
 
-def _take_sessions(connection: Connection) -> None:
-    rows = connection.execute("SELECT session_id, data, created_at, updated_at FROM legacy_sessions ORDER BY rowid")
-    for session_id, data, created_at, updated_at in rows:
-        fields = loads(data)
-        connection.execute(
-            "INSERT INTO sessions (session_id, session_type, created_at, updated_at, extra) VALUES (?, ?, ?, ?, ?)",
-            (
-                session_id,
-                fields.get("session_type", "AGENT"),
-                fields.get("created_at", created_at),
-                fields.get("updated_at", updated_at),
-                _extra(fields, "session_id", "session_type", "created_at", "updated_at"),
-            ),
-        )
-
-
-def _take_agents(connection: Connection) -> None:
-    rows = connection.execute(
-        "SELECT session_id, agent_id, data, created_at, updated_at FROM legacy_agents ORDER BY rowid"
+def _take_session(connection: Connection, row: _Row) -> None:
+    fields = loads(row.data)
+    connection.execute(
+        "INSERT INTO sessions (session_id, session_type, created_at, updated_at, extra) VALUES (?, ?, ?, ?, ?)",
+        (
+            *row.key,
+            fields.get("session_type", "AGENT"),
+            _time(fields, "created_at", row.created_at),
+            _time(fields, "updated_at", row.updated_at),
+            _extra(fields, "session_id", "session_type", "created_at", "updated_at"),
+        ),
     )
-    for session_id, agent_id, data, created_at, updated_at in rows:
-        fields = loads(data)
-        states = [fields.get(key, {}) for key in ("state", "conversation_manager_state", "_internal_state")]
-        connection.execute(
-            "INSERT INTO agents (session_id, agent_id, state, conversation_manager_state, internal_state, "
-            "created_at, updated_at, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                session_id,
-                agent_id,
-                *map(dumps, states),
-                fields.get("created_at", created_at),
-                fields.get("updated_at", updated_at),
-                _extra(fields, "agent_id", "created_at", "updated_at", "_internal_state", *_STATES),
-            ),
-        )
-        connection.execute(
-            "INSERT INTO agent_state_history (session_id, agent_id, change_number, changes) VALUES (?, ?, 1, ?)",
-            (
-                session_id,
-                agent_id,
-                dumps({name: {"replace": value} for name, value in zip(_STATES, states, strict=True)}),
-            ),
-        )
 
 
-def _take_messages(connection: Connection) -> None:
-    rows = connection.execute(
-        "SELECT session_id, agent_id, message_id, data, created_at, updated_at FROM legacy_messages ORDER BY rowid"
+def _take_agent(connection: Connection, row: _Row) -> None:
+    fields = loads(row.data)
+    states = [fields.get(key, {}) for key in ("state", "conversation_manager_state", "_internal_state")]
+    connection.execute(
+        "INSERT INTO agents (session_id, agent_id, state, conversation_manager_state, internal_state, "
+        "created_at, updated_at, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *row.key,
+            *map(dumps, states),
+            _time(fields, "created_at", row.created_at),
+            _time(fields, "updated_at", row.updated_at),
+            _extra(fields, "agent_id", "created_at", "updated_at", "_internal_state", *_STATES),
+        ),
     )
-    for session_id, agent_id, message_id, data, created_at, updated_at in rows:
-        fields = loads_bytes(data)
-        (message, redacted), blobs = dumps_apart(fields["message"], fields.get("redact_message"))
-        connection.execute(
-            "INSERT INTO messages (session_id, agent_id, message_id, message, redact_message, "
-            "created_at, updated_at, extra) VALUES (?, ?, ?, ?, nullif(?, 'null'), ?, ?, ?)",
-            (
-                session_id,
-                agent_id,
-                message_id,
-                message,
-                redacted,
-                fields.get("created_at", created_at),
-                fields.get("updated_at", updated_at),
-                _extra(fields, "message", "message_id", "redact_message", "created_at", "updated_at"),
-            ),
-        )
-        for sha256, content in blobs.items():
-            connection.execute("INSERT OR IGNORE INTO blobs (sha256, content) VALUES (?, ?)", (sha256, content))
-            connection.execute(
-                "INSERT INTO message_blobs SELECT ?, ?, ?, blob_id FROM blobs WHERE sha256 = ?",
-                (session_id, agent_id, message_id, sha256),
-            )
-
-
-def _take_multi_agents(connection: Connection) -> None:
-    rows = connection.execute(
-        "SELECT session_id, multi_agent_id, data, created_at, updated_at FROM legacy_multi_agents ORDER BY rowid"
+    changes = {column: {"replace": value} for column, value in zip(_STATES, states, strict=True)}
+    connection.execute(
+        "INSERT INTO agent_state_history (session_id, agent_id, change_number, changes) VALUES (?, ?, 1, ?)",
+        (*row.key, dumps(changes)),
     )
-    for session_id, multi_agent_id, data, created_at, updated_at in rows:
+
+
+def _take_message(connection: Connection, row: _Row) -> None:
+    fields = loads_bytes(row.data)
+    (message, redacted), blobs = dumps_apart(fields["message"], fields.get("redact_message"))
+    connection.execute(
+        "INSERT INTO messages (session_id, agent_id, message_id, message, redact_message, "
+        "created_at, updated_at, extra) VALUES (?, ?, ?, ?, nullif(?, 'null'), ?, ?, ?)",
+        (
+            *row.key,
+            message,
+            redacted,
+            _time(fields, "created_at", row.created_at),
+            _time(fields, "updated_at", row.updated_at),
+            _extra(fields, "message", "message_id", "redact_message", "created_at", "updated_at"),
+        ),
+    )
+    for sha256, content in blobs.items():
+        connection.execute("INSERT OR IGNORE INTO blobs (sha256, content) VALUES (?, ?)", (sha256, content))
         connection.execute(
-            "INSERT INTO multi_agents (session_id, multi_agent_id, state, created_at, updated_at) "
-            "VALUES (?, ?, ?, ?, ?)",
-            (session_id, multi_agent_id, dumps_strict(loads(data)), created_at, updated_at),
+            "INSERT INTO message_blobs SELECT ?, ?, ?, blob_id FROM blobs WHERE sha256 = ?",
+            (*row.key, sha256),
         )
+
+
+def _take_multi_agent(connection: Connection, row: _Row) -> None:
+    connection.execute(
+        "INSERT INTO multi_agents (session_id, multi_agent_id, state, created_at, updated_at) VALUES (?, ?, ?, ?, ?)",
+        (*row.key, dumps_strict(loads(row.data)), row.created_at, row.updated_at),
+    )

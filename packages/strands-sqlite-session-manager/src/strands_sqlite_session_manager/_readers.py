@@ -10,6 +10,7 @@ from typing import TypeVar
 import apsw
 
 from ._connection import Connection
+from .errors import DatabaseClosedError
 
 T = TypeVar("T")
 
@@ -20,8 +21,10 @@ MOST_READERS = 8
 class Readers:
     """Lends connections to callers on any thread, one read transaction at a time each."""
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
-        """Build an empty pool that opens connections with `connect` as they are needed."""
+    def __init__(self, path: str, connect: Callable[[], Connection]) -> None:
+        """Build an empty pool that opens connections to `path` with `connect` as they are needed."""
+        self.closed = False
+        self._path = path
         self._connect = connect
         self._idle: deque[Connection] = deque()
         self._places = threading.BoundedSemaphore(MOST_READERS)
@@ -30,6 +33,7 @@ class Readers:
         """Return what `operation` returns; all it reads is from one instant.
 
         Raises:
+            DatabaseClosedError: The pool was closed.
             apsw.Error: What SQLite said.
             BaseException: Whatever `operation` raised.
         """
@@ -44,7 +48,8 @@ class Readers:
                 connection.close()
                 raise
             except BaseException:
-                connection.run("ROLLBACK")
+                if connection.in_transaction:
+                    connection.run("ROLLBACK")
                 self._idle.append(connection)
                 raise
             self._idle.append(connection)
@@ -69,6 +74,9 @@ class Readers:
         return list(inherited)
 
     def _take(self) -> Connection:
+        if self.closed:
+            message = f"database=<{self._path}> was closed"
+            raise DatabaseClosedError(message)
         try:
             return self._idle.pop()
         except IndexError:

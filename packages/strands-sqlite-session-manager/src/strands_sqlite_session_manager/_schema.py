@@ -118,13 +118,14 @@ SELECT
     (
         SELECT group_concat(
             CASE
+                WHEN block.type <> 'object' THEN block.value
                 WHEN json_extract(block.value, '$.text') IS NOT NULL THEN json_extract(block.value, '$.text')
                 WHEN json_extract(block.value, '$.toolUse') IS NOT NULL THEN '[calls '
-                    || json_extract(block.value, '$.toolUse.name') || ' '
-                    || json_extract(block.value, '$.toolUse.input') || ']'
+                    || ifnull(json_extract(block.value, '$.toolUse.name'), '?') || ' '
+                    || ifnull(json_extract(block.value, '$.toolUse.input'), '') || ']'
                 WHEN json_extract(block.value, '$.toolResult') IS NOT NULL THEN '[result '
-                    || json_extract(block.value, '$.toolResult.content') || ']'
-                ELSE '[' || (SELECT kind.key FROM json_each(block.value) AS kind LIMIT 1) || ']'
+                    || ifnull(json_extract(block.value, '$.toolResult.content'), '') || ']'
+                ELSE '[' || ifnull((SELECT kind.key FROM json_each(block.value) AS kind LIMIT 1), '') || ']'
             END,
             char(10)
         )
@@ -183,7 +184,8 @@ def bring_up_to_date(connection: Connection, path: str) -> None:
     try:
         version = _recognized_version(connection, path)
     finally:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
     use_wal(connection)
     if version < VERSION:
         _migrate(connection, path)
@@ -212,18 +214,21 @@ def _migrate(connection: Connection, path: str) -> None:
     """Run the missing migrations, each in a transaction with its record, after a backup where there is something."""
     while True:
         connection.execute("BEGIN IMMEDIATE")
+        backup = None
         try:
             version = _recognized_version(connection, path)
             if version == VERSION:
                 connection.execute("ROLLBACK")
                 return
             if connection.filename and not _is_empty(connection):
-                _back_up(path, f"{connection.filename}.v{version}")
+                backup = _back_up(path, f"{connection.filename}.v{version}")
             _step(connection, version)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if backup is not None:  # the file is as it was
+                os.remove(backup)
             raise
 
 
@@ -241,10 +246,21 @@ def _step(connection: Connection, version: int) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-def _back_up(path: str, name: str) -> None:
-    """Copy the database at `path` through SQLite, before it is migrated, to `name` with the time in it."""
+def _back_up(path: str, name: str) -> str:
+    """Copy the database at `path` through SQLite before it is migrated; return the copy, `name` with the time."""
     copy = f"{name}-{datetime.now(timezone.utc).strftime('%Y%m%dT%H%M%S.%fZ')}.backup"
-    create_private(copy)
+    partial = f"{copy}.partial"
+    create_private(partial)
+    try:
+        _copy(path, partial)
+        os.rename(partial, copy)
+    except BaseException:
+        os.remove(partial)
+        raise
+    return copy
+
+
+def _copy(path: str, copy: str) -> None:
     source = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     target = apsw.Connection(copy)
     try:

@@ -78,18 +78,21 @@ def loop_is_shared() -> bool:
     return len(asyncio.all_tasks()) > 1
 
 
-def remember(manager: RepositorySessionManager, agent_id: str) -> Callable[[], None]:
+def remember(manager: RepositorySessionManager, agent_id: str) -> Callable[[BaseException], None]:
     """Note what `manager` holds in memory of the agent's stored state; return a function that puts it back.
 
-    The SDK moves on before a write is known to have succeeded. After a failure the manager must not believe that a
-    message was stored, nor that the agent's state was.
+    The SDK moves on before a write is known to have succeeded. After an error the manager must not believe that a
+    message was stored, nor that the agent's state was. After an interrupt nobody knows: then the state is stored once
+    more, and the place of the message is not used again.
     """
     books: list[dict[str, Any]] = [getattr(manager, name) for name in _BOOKS if hasattr(manager, name)]
     before = [book.get(agent_id, _MISSING) for book in books]
     lengths = [len(value) if isinstance(value, list) else 0 for value in before]
 
-    def put_back() -> None:
+    def put_back(error: BaseException) -> None:
         for book, value, length in zip(books, before, lengths, strict=True):
+            if not isinstance(error, Exception) and book is not getattr(manager, "_last_synced_internal_state", None):
+                continue
             if value is _MISSING:
                 book.pop(agent_id, None)
                 continue

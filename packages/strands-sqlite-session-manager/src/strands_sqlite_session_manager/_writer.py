@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -63,11 +64,12 @@ class OneStatement:
 class _Request:
     """An operation that waits for its turn, then for its commit, on a thread of the caller."""
 
-    __slots__ = ("done", "error", "leads", "operation", "options", "turn")
+    __slots__ = ("deadline", "done", "error", "leads", "operation", "options", "turn")
 
     def __init__(self, operation: Operation | None, options: Options) -> None:
         self.operation = operation
         self.options = options
+        self.deadline = time.monotonic() + options.busy_timeout
         self.error: BaseException | None = None
         self.leads = False
         self.done = False
@@ -142,22 +144,22 @@ class Writer:
             SQLiteSessionError: What SQLite said, in this package's terms; nothing was written.
             BaseException: Whatever `operation` raised; nothing was written.
         """
-        request = None
-        with self._mutex:
-            if self._busy:
-                request = _Request(operation, options)
-                request.queued()
-                self._queue.append(request)
-            else:
-                self._busy = True
-        if request is None:
-            self._run_at_once(operation, options)
-            return
-        self._await_turn(request)
-        if request.leads:
-            self._lead(request)
-        if request.error is not None:
-            raise request.error
+        request, mine = None, False
+        try:
+            with self._mutex:
+                if self._busy:
+                    request = _Request(operation, options)
+                    request.queued()
+                    self._queue.append(request)
+                else:
+                    mine = self._busy = True
+            if mine:
+                self._run_at_once(operation, options)
+        finally:
+            if mine:
+                self.release()
+        if request is not None:
+            self._run_in_turn(request)
 
     def submit(self, operation: Operation, options: Options) -> Future[None]:
         """Run `operation` as `run` does, on another thread; the future is done after the commit."""
@@ -211,7 +213,9 @@ class Writer:
             self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="strands-sqlite-writer")
         try:
             self._threads.submit(self._lead_and_wake, request)
-        except RuntimeError:  # the interpreter is shutting down and starts no more threads
+        except RuntimeError:  # no thread can be started: the interpreter is shutting down, or a limit is reached
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
             self._lead_and_wake(request)
 
     def _enter(self, request: _Request) -> bool:
@@ -225,16 +229,21 @@ class Writer:
             return False
 
     def _run_at_once(self, operation: Operation, options: Options) -> None:
+        full = options.durability == "full"
         try:
-            full = options.durability == "full"
-            if not (
-                isinstance(operation, OneStatement) and self._statement(operation, options.busy_timeout, full=full)
-            ):
-                self._transaction((operation,), options.busy_timeout, full=full)
+            connection = self._ready_connection(options.busy_timeout, full=full)
+            if not (isinstance(operation, OneStatement) and self._statement(connection, operation)):
+                self._begin(connection)
+                self._finish(connection, (operation,))
         except apsw.Error as error:
             raise translate(error, self._path) from error
-        finally:
-            self.release()
+
+    def _run_in_turn(self, request: _Request) -> None:
+        self._await_turn(request)
+        if request.leads:
+            self._lead(request)
+        if request.error is not None:
+            raise request.error
 
     def _await_turn(self, request: _Request) -> None:
         """Wait for `request` to be served or to lead; a caller that is interrupted meanwhile leaves the queue."""
@@ -246,13 +255,17 @@ class Writer:
                 if waits:
                     self._queue.remove(request)
             if not waits:
-                request.wait()
+                if not (request.done or request.leads):
+                    request.wait()
                 if request.leads:
                     self.release()
             raise
 
     def _lead_and_wake(self, request: _Request) -> None:
-        self._lead(request)
+        try:
+            self._lead(request)
+        except BaseException as error:  # noqa: BLE001 - nobody else tells the one who awaits it
+            request.error = error
         request.leads = False
         request.wake()
 
@@ -279,20 +292,30 @@ class Writer:
             self.release()
 
     def _commit_together(self, group: list[_Request]) -> None:
-        """Commit the whole group; where that fails, each operation alone, so that each gets its own error."""
+        """Commit the whole group; where an operation fails, commit each alone, so that each gets its own error."""
         operations = [request.operation for request in group if request.operation is not None]
-        patience = max(request.options.busy_timeout for request in group)
+        patience = max(request.deadline for request in group) - time.monotonic()
         full = any(request.options.durability == "full" for request in group)
         try:
-            self._transaction(operations, patience, full=full)
+            connection = self._ready_connection(patience, full=full)
+            self._begin(connection)
+        except Exception as error:  # noqa: BLE001 - nothing has begun: it is everybody's error
+            for request in group:
+                request.error = self._typed(error)
+        else:
+            self._finish_together(connection, operations, group)
+        for request in group:
+            request.done = True
+
+    def _finish_together(self, connection: Connection, operations: list[Operation], group: list[_Request]) -> None:
+        try:
+            self._finish(connection, operations)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked
             if len(group) > 1:
                 for request in group:
                     self._commit_together([request])
-                return
-            group[0].error = self._typed(error)
-        for request in group:
-            request.done = True
+            else:
+                group[0].error = self._typed(error)
 
     def _typed(self, error: Exception) -> Exception:
         if not isinstance(error, apsw.Error):
@@ -301,9 +324,8 @@ class Writer:
         typed.__cause__ = error
         return typed
 
-    def _statement(self, operation: OneStatement, patience: float, *, full: bool) -> bool:
+    def _statement(self, connection: Connection, operation: OneStatement) -> bool:
         """Run `operation` as a single statement if it is one; return whether it was."""
-        connection = self._ready_connection(patience, full=full)
         try:
             return operation.at_once(connection)
         except ConstraintError:
@@ -312,10 +334,15 @@ class Writer:
             self._roll_back(connection, error)
             raise
 
-    def _transaction(self, operations: Sequence[Operation], patience: float, *, full: bool) -> None:
-        """Run `operations` in one transaction: all of them are stored, or none."""
-        connection = self._ready_connection(patience, full=full)
-        connection.run("BEGIN IMMEDIATE")
+    def _begin(self, connection: Connection) -> None:
+        try:
+            connection.run("BEGIN IMMEDIATE")
+        except BaseException as error:
+            self._roll_back(connection, error)
+            raise
+
+    def _finish(self, connection: Connection, operations: Sequence[Operation]) -> None:
+        """Run `operations` in the transaction that has begun, and commit: all of them are stored, or none."""
         try:
             for operation in operations:
                 operation(connection)
@@ -332,6 +359,8 @@ class Writer:
         if self.connection is None:
             self.connection = self._connect()
         connection = self.connection
+        if connection.in_transaction:  # an interrupt came between a statement and what was to follow it
+            connection.run("ROLLBACK")
         connection.patience = patience
         if connection.full is not full:
             connection.sync_commits(full=full)

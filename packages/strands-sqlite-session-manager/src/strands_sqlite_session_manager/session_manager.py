@@ -125,8 +125,8 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository):
         put_back = _sdk.remember(self, agent.agent_id)
         try:
             super().append_message(message, agent, **kwargs)
-        except BaseException:
-            put_back()
+        except BaseException as error:
+            put_back(error)
             raise
 
     def initialize(self, agent: Any, **kwargs: Any) -> None:
@@ -167,8 +167,8 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository):
             batch, put_back = self._gather(steps, event)
             try:
                 batch.commit()
-            except BaseException:
-                put_back()
+            except BaseException as error:
+                put_back(error)
                 raise
 
         return store
@@ -181,14 +181,14 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository):
                     await batch.commit_async()
                 else:
                     batch.commit()
-            except BaseException:
+            except BaseException as error:
                 if not batch.committed:
-                    put_back()
+                    put_back(error.__cause__ or error)
                 raise
 
         return store
 
-    def _gather(self, steps: list[Callable[[Any], None]], event: Any) -> tuple[Batch, Callable[[], None]]:
+    def _gather(self, steps: list[Callable[[Any], None]], event: Any) -> tuple[Batch, Callable[[BaseException], None]]:
         """Let the SDK's callbacks do their work on `event`, and gather the writes they make."""
         agent = getattr(event, "agent", None)
         put_back = _sdk.remember(self, agent.agent_id) if agent is not None else _nothing
@@ -196,8 +196,8 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository):
             with self._database.collect() as batch:
                 for step in steps:
                     step(event)
-        except BaseException:
-            put_back()
+        except BaseException as error:
+            put_back(error)
             raise
         return batch, put_back
 
@@ -218,5 +218,5 @@ class _Callbacks(HookRegistry):
             self.steps.setdefault((each, tuple(options.items())), []).append(callback)
 
 
-def _nothing() -> None:
+def _nothing(_error: BaseException) -> None:
     """Put nothing back: a graph or swarm has no books in the manager."""
