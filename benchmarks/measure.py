@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -112,14 +113,25 @@ def interleave(subjects: Sequence[Subject], rounds: int) -> list[Series]:
     """Run all subjects in every round, one after the other, and begin each round with another one.
 
     What disturbs the machine for a while, and what one subject leaves behind for the next, then falls on all alike.
+    As in `timeit`, the cyclic garbage collector runs between two turns and not within one: when it would run depends on
+    what others have allocated.
     """
     figures: dict[str, list[tuple[float, ...]]] = {subject.name: [] for subject in subjects}
     for number in range(rounds):
         first = number % len(subjects)
         for subject in (*subjects[first:], *subjects[:first]):
             if subject.rounds is None or number < subject.rounds:
-                figures[subject.name].append(tuple(subject.operation() for _ in range(subject.batch)))
+                figures[subject.name].append(_turn(subject))
     return [Series(name, tuple(each)) for name, each in figures.items()]
+
+
+def _turn(subject: Subject) -> tuple[float, ...]:
+    gc.collect()
+    gc.disable()
+    try:
+        return tuple(subject.operation() for _ in range(subject.batch))
+    finally:
+        gc.enable()
 
 
 def ratio(series: Iterable[Series], numerator: str, denominator: str) -> Figure:

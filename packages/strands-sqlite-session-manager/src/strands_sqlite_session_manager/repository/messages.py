@@ -151,10 +151,10 @@ def list_messages(
 
 def _message_texts(record: sdk.SessionMessage) -> tuple[_Content, dict[str, bytes]]:
     if record.redact_message is None:
-        (message,), blobs = dumps_apart(record.message)
-        return (message, None), blobs
-    (message, redacted), blobs = dumps_apart(record.message, record.redact_message)
-    return (message, redacted), blobs
+        texts, blobs = dumps_apart(record.message)
+        return (texts[0], None), blobs
+    texts, blobs = dumps_apart(record.message, record.redact_message)
+    return (texts[0], texts[1]), blobs
 
 
 def _raise_missing_parent(connection: Connection, session_id: str, agent_id: str, error: ConstraintError) -> NoReturn:
