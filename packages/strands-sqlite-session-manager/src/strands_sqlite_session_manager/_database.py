@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from ._connection import Connection
 from ._files import OpenFile, Prepare, join, leave
-from ._writer import OneStatement, Operation, Options
+from ._requests import OneStatement, Operation, Options
 from .errors import DatabaseClosedError
 
 __all__ = ["Batch", "Database", "OneStatement", "Operation", "Options"]

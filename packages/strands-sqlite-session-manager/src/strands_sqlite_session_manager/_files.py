@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from ._connection import Connection, connect, create_private, require_safe_sqlite
 from ._readers import Readers
-from ._writer import Options, Writer
+from ._requests import Options
+from ._writer import Writer
 from .errors import CannotOpenError, DatabaseClosedError, DatabaseMovedError, SQLiteSessionError, translated
 
 T = TypeVar("T")
@@ -57,6 +58,7 @@ class OpenFile:
             self._opened = True
 
     def read(self, operation: Callable[[Connection], T], options: Options) -> T:
+        """Return what `operation` reads, all of it from one instant."""
         if self.in_memory:
             found: list[T] = []
             self.writer.run(lambda connection: found.append(operation(connection)), options)
@@ -89,6 +91,7 @@ class OpenFile:
             raise DatabaseMovedError(message)
 
     def close(self) -> None:
+        """Close every connection; the file may be opened anew afterwards."""
         if not self.lost:
             self._close_connections()
         if self._identity is not None and _SHARED.get(self._identity) is self:
@@ -112,11 +115,13 @@ class OpenFile:
             self.writer.drop_connection()
 
     def after_fork_in_parent(self) -> None:
+        """Let everybody go on."""
         self.readers.release()
         self.writer.release()
         self.opening.release()
 
     def after_fork_in_child(self) -> None:
+        """Forget the parent's threads, and give up what was inherited all the same, such as a private database."""
         self.opening = threading.Lock()
         inherited = self.readers.reset_after_fork()
         self.writer.reset_after_fork()

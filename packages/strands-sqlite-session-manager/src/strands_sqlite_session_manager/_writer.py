@@ -7,108 +7,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal
 
 import apsw
 
 from ._connection import Connection, ConstraintError
+from ._requests import AsyncRequest, OneStatement, Operation, Options, Request
 from .errors import DatabaseClosedError, translate
-
-Durability = Literal["full", "normal"]
-Operation = Callable[[Connection], None]
 
 LARGEST_GROUP = 256
 """How many waiting operations one commit may carry."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How writes behave.
-
-    Attributes:
-        durability: `"full"`: a write that returned survives power loss. `"normal"`: it survives a crash of the
-            process; power loss may take the last commits, never the consistency of the file.
-        busy_timeout: How long to wait for another process's lock, in seconds.
-    """
-
-    durability: Durability = "full"
-    busy_timeout: float = 30.0
-
-    def __post_init__(self) -> None:
-        """Refuse what SQLite would misread.
-
-        Raises:
-            ValueError: An unknown durability, or a negative timeout.
-        """
-        if self.durability not in ("full", "normal"):
-            message = f"durability=<{self.durability}> | must be 'full' or 'normal'"
-            raise ValueError(message)
-        if not self.busy_timeout >= 0:
-            message = f"busy_timeout=<{self.busy_timeout}> | must be a number of seconds, zero or more"
-            raise ValueError(message)
-
-
-class OneStatement:
-    """An operation that usually is a single statement, which SQLite commits by itself."""
-
-    def __call__(self, connection: Connection) -> None:
-        """Run the operation inside a transaction, whatever it takes."""
-        raise NotImplementedError
-
-    def at_once(self, connection: Connection) -> bool:
-        """Run the statement outside of a transaction; return whether that was all, else nothing was written."""
-        raise NotImplementedError
-
-
-class _Request:
-    """An operation that waits for its turn, then for its commit, on a thread of the caller."""
-
-    __slots__ = ("deadline", "done", "error", "leads", "operation", "options", "turn")
-
-    def __init__(self, operation: Operation | None, options: Options) -> None:
-        self.operation = operation
-        self.options = options
-        self.deadline = time.monotonic() + options.busy_timeout
-        self.error: BaseException | None = None
-        self.leads = False
-        self.done = False
-        self.turn: threading.Lock | None = None
-
-    def queued(self) -> None:
-        self.turn = threading.Lock()
-        self.turn.acquire()
-
-    def wake(self) -> None:
-        if self.turn is not None:
-            self.turn.release()
-
-    def wait(self) -> None:
-        if self.turn is not None:
-            self.turn.acquire()
-
-
-class _AsyncRequest(_Request):
-    """An operation whose caller awaits a future; a thread of the writer leads for it."""
-
-    __slots__ = ("future", "writer")
-
-    def __init__(self, operation: Operation, options: Options, writer: Writer) -> None:
-        super().__init__(operation, options)
-        self.future: Future[None] = Future()
-        self.future.set_running_or_notify_cancel()
-        self.writer = writer
-
-    def queued(self) -> None:
-        """Need nothing: the future is what the caller waits for."""
-
-    def wake(self) -> None:
-        if self.leads:
-            self.writer.lead_in_thread(self)
-        elif self.error is None:
-            self.future.set_result(None)
-        else:
-            self.future.set_exception(self.error)
 
 
 class Writer:
@@ -134,7 +41,7 @@ class Writer:
         self.closed = False
         self._mutex = threading.Lock()
         self._busy = False
-        self._queue: deque[_Request] = deque()
+        self._queue: deque[Request] = deque()
         self._threads: ThreadPoolExecutor | None = None
 
     def run(self, operation: Operation, options: Options) -> None:
@@ -148,7 +55,7 @@ class Writer:
         try:
             with self._mutex:
                 if self._busy:
-                    request = _Request(operation, options)
+                    request = Request(operation, options)
                     request.queued()
                     self._queue.append(request)
                 else:
@@ -163,14 +70,14 @@ class Writer:
 
     def submit(self, operation: Operation, options: Options) -> Future[None]:
         """Run `operation` as `run` does, on another thread; the future is done after the commit."""
-        request = _AsyncRequest(operation, options, self)
+        request = AsyncRequest(operation, options, self._lead_in_thread)
         if self._enter(request):
-            self.lead_in_thread(request)
+            self._lead_in_thread(request)
         return request.future
 
     def hold(self) -> None:
         """Wait until no transaction runs, and let none begin before `release`."""
-        request = _Request(None, Options())
+        request = Request(None, Options())
         if not self._enter(request):
             self._await_turn(request)
 
@@ -207,7 +114,7 @@ class Writer:
         if connection is not None:
             connection.close()
 
-    def lead_in_thread(self, request: _Request) -> None:
+    def _lead_in_thread(self, request: Request) -> None:
         """Lead for a caller that has no thread to spend."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="strands-sqlite-writer")
@@ -218,7 +125,7 @@ class Writer:
             self._threads = None
             self._lead_and_wake(request)
 
-    def _enter(self, request: _Request) -> bool:
+    def _enter(self, request: Request) -> bool:
         """Take the writer if it is free; else queue `request` and return False."""
         with self._mutex:
             if not self._busy:
@@ -238,14 +145,14 @@ class Writer:
         except apsw.Error as error:
             raise translate(error, self._path) from error
 
-    def _run_in_turn(self, request: _Request) -> None:
+    def _run_in_turn(self, request: Request) -> None:
         self._await_turn(request)
         if request.leads:
             self._lead(request)
         if request.error is not None:
             raise request.error
 
-    def _await_turn(self, request: _Request) -> None:
+    def _await_turn(self, request: Request) -> None:
         """Wait for `request` to be served or to lead; a caller that is interrupted meanwhile leaves the queue."""
         try:
             request.wait()
@@ -261,7 +168,7 @@ class Writer:
                     self.release()
             raise
 
-    def _lead_and_wake(self, request: _Request) -> None:
+    def _lead_and_wake(self, request: Request) -> None:
         try:
             self._lead(request)
         except BaseException as error:  # noqa: BLE001 - nobody else tells the one who awaits it
@@ -269,7 +176,7 @@ class Writer:
         request.leads = False
         request.wake()
 
-    def _lead(self, request: _Request) -> None:
+    def _lead(self, request: Request) -> None:
         """Serve `request` together with those that wait behind it, up to the next one that wants to hold."""
         group = [request]
         with self._mutex:
@@ -277,7 +184,7 @@ class Writer:
                 group.append(self._queue.popleft())
         self._serve(group)
 
-    def _serve(self, group: list[_Request]) -> None:
+    def _serve(self, group: list[Request]) -> None:
         """Run the operations of `group`, whose first is the caller's, wake the others, and pass the writer on."""
         try:
             self._commit_together(group)
@@ -291,7 +198,7 @@ class Writer:
                     request.wake()
             self.release()
 
-    def _commit_together(self, group: list[_Request]) -> None:
+    def _commit_together(self, group: list[Request]) -> None:
         """Commit the whole group; where an operation fails, commit each alone, so that each gets its own error."""
         operations = [request.operation for request in group if request.operation is not None]
         patience = max(request.deadline for request in group) - time.monotonic()
@@ -307,7 +214,7 @@ class Writer:
         for request in group:
             request.done = True
 
-    def _finish_together(self, connection: Connection, operations: list[Operation], group: list[_Request]) -> None:
+    def _finish_together(self, connection: Connection, operations: list[Operation], group: list[Request]) -> None:
         try:
             self._finish(connection, operations)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked

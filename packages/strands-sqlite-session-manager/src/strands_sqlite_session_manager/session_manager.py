@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from strands.types.content import Message
     from typing_extensions import Self
 
-    from ._writer import Durability
+    from ._requests import Durability
 
 
 class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository):
