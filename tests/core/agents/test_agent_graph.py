@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from strands import Agent, ToolContext, tool
-from strands.hooks import BeforeNodeCallEvent, HookProvider, HookRegistry
 from strands.multiagent import GraphBuilder
 from strands.multiagent.base import Status
 from strands.multiagent.graph import Graph
@@ -13,26 +12,12 @@ from strands.session.repository_session_manager import RepositorySessionManager
 
 from pytest_strands_sqlite import ToolCall
 
+from .gates import AskBefore
+
 OpenSession = Callable[..., RepositorySessionManager]
 NewAgent = Callable[..., Agent]
 
 PIXELS = bytes(range(256))
-
-
-class AskBefore(HookProvider):
-    """Asks a person before one node of a graph."""
-
-    def __init__(self, node_id: str) -> None:
-        self.node_id = node_id
-
-    def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
-        """Listen to node calls."""
-        registry.add_callback(BeforeNodeCallEvent, self.ask)
-
-    def ask(self, event: BeforeNodeCallEvent) -> None:
-        """Cancel the node unless the person agrees."""
-        if event.node_id == self.node_id and event.interrupt("gate", reason=event.node_id) != "yes":
-            event.cancel_node = "a person said no"
 
 
 @tool(context=True)
