@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sys
 from pathlib import Path
 
 from strands.types.session import SessionAgent, SessionMessage
 
-from strands_sqlite_session_manager import SQLiteSessionManager, _schema
+from strands_sqlite_session_manager import SQLiteSessionManager, SQLiteStorage, _schema
 
 
 class _Graph:
@@ -33,6 +35,18 @@ def main() -> None:
         manager.update_message("golden", "default", redacted)
         manager.update_agent("golden", SessionAgent("default", {"mood": "calm", "turns": 2}, {}))
         manager.create_multi_agent("golden", _Graph())  # type: ignore[arg-type]  # only id and state are used
+    with SQLiteStorage(path) as storage:
+        asyncio.run(_fill(storage))
+
+
+async def _fill(storage: SQLiteStorage) -> None:
+    """Store a whole object, two that share parts, and search."""
+    await storage.write("memory/notes/tea.md", b"# Tea\nGreen, in the morning.")
+    for turns in (3, 4):
+        messages = [{"role": "user", "content": [{"text": f"{turn} " * 600}]} for turn in range(turns)]
+        snapshot = {"scope": "agent", "data": {"messages": messages, "state": {}}}
+        await storage.write(f"snapshots/{turns}.json", json.dumps(snapshot).encode())
+    await storage.namespace("memory/notes").search("green tea")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import sqlite3
@@ -19,6 +20,7 @@ from strands_sqlite_session_manager import (
     CodecError,
     DatabaseFullError,
     SQLiteSessionManager,
+    SQLiteStorage,
     _schema,
 )
 
@@ -44,7 +46,8 @@ def test_a_new_file_says_what_it_is(tmp_path: Path) -> None:
     SQLiteSessionManager("s", path).close()
     assert query(path, "PRAGMA application_id") == [(_schema.APPLICATION_ID,)]
     assert query(path, "PRAGMA user_version") == [(_schema.VERSION,)]
-    assert query(path, "SELECT version, name FROM migrations") == [(1, "create the tables")]
+    names = [name for name, _ in _schema.MIGRATIONS]
+    assert query(path, "SELECT version, name FROM migrations") == list(enumerate(names, 1))
 
 
 def test_another_program_reads_the_tables_as_text(tmp_path: Path) -> None:
@@ -332,6 +335,26 @@ def test_a_file_of_every_released_schema_opens(tmp_path: Path, version: int) -> 
         assert records[2].to_message()["content"] == [{"text": "[redacted]"}]
         assert manager.read_multi_agent("golden", "graph") == {"status": "completed"}
     assert query(path, "PRAGMA user_version") == [(_schema.VERSION,)]
+
+
+@pytest.mark.parametrize("version", range(2, _schema.VERSION + 1))
+def test_the_objects_in_a_file_of_every_released_schema_are_read(tmp_path: Path, version: int) -> None:
+    """The objects in the golden file of each schema version are read, searched, and freed when they are deleted."""
+    path = Path(shutil.copy(DATA / f"schema_{version}.db", tmp_path / "sessions.db"))
+
+    async def look(storage: SQLiteStorage) -> None:
+        for turns in (3, 4):
+            found = json.loads(await storage.read(f"snapshots/{turns}.json") or b"")
+            assert [message["content"][0]["text"][:2] for message in found["data"]["messages"]] == [
+                f"{turn} " for turn in range(turns)
+            ]
+        assert [result.key for result in await storage.namespace("memory/notes").search("tea")] == ["tea.md"]
+        for key in await storage.list():
+            await storage.delete(key)
+
+    with SQLiteStorage(path) as storage:
+        asyncio.run(look(storage))
+    assert query(path, "SELECT count(*) FROM parts") == [(0,)]
 
 
 def test_the_golden_file_of_this_schema_has_the_schema_of_today(tmp_path: Path) -> None:

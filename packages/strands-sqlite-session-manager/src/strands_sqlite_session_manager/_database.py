@@ -86,6 +86,11 @@ class Database:
         return self._open_file().read(operation, self.options)
 
     @property
+    def in_memory(self) -> bool:
+        """Whether the database is gone when it is closed."""
+        return self._file.in_memory
+
+    @property
     def collects(self) -> bool:
         """Whether writes are left to a batch here and now."""
         batch = _BATCH.get()

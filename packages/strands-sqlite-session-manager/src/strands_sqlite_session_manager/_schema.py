@@ -136,11 +136,66 @@ FROM (SELECT *, coalesce(redact_message, message) AS shown FROM messages);
 """
 
 
+VERSION_2 = f"""
+-- What SQLiteStorage keeps: bytes under a key. A row is never changed but written anew: a change_id stands for bytes.
+CREATE TABLE objects (
+    change_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
+    size INTEGER NOT NULL, -- in bytes
+    content BLOB, -- NULL: in parts
+    created_at TEXT NOT NULL DEFAULT {_NOW},
+    updated_at TEXT NOT NULL DEFAULT {_NOW}
+);
+
+-- An object in parts is, in the order of position, runs of parts whose ids follow each other, and bytes of its own.
+CREATE TABLE object_parts (
+    change_id INTEGER NOT NULL REFERENCES objects (change_id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    first_part INTEGER,
+    last_part INTEGER,
+    content BLOB,
+    PRIMARY KEY (change_id, position)
+) WITHOUT ROWID;
+CREATE INDEX object_parts_by_part ON object_parts (first_part, last_part) WHERE first_part IS NOT NULL;
+
+CREATE TABLE parts (
+    part_id INTEGER PRIMARY KEY,
+    hash INTEGER, -- of the content; NULL: too small to be looked for
+    content BLOB NOT NULL
+);
+CREATE INDEX parts_by_hash ON parts (hash) WHERE hash IS NOT NULL;
+
+-- What has been searched is indexed, from change to change, whenever it is searched again.
+CREATE TABLE search_scopes (
+    scope_id INTEGER PRIMARY KEY,
+    prefix TEXT NOT NULL UNIQUE, -- of the keys
+    indexed_to INTEGER NOT NULL DEFAULT 0 -- the last change_id that was looked at
+);
+
+CREATE TABLE search_entries (
+    entry_id INTEGER PRIMARY KEY, -- the rowid in search_index; each scope has a range of its own
+    change_id INTEGER REFERENCES objects (change_id) ON DELETE SET NULL -- NULL: to be taken out of the index
+);
+CREATE INDEX search_entries_by_object ON search_entries (change_id);
+
+CREATE VIRTUAL TABLE search_index USING fts5 (
+    words, content = '', contentless_delete = 1, tokenize = "unicode61 remove_diacritics 2"
+);
+"""
+
+
 def _create_tables(connection: Connection) -> None:
     connection.execute(VERSION_1)
 
 
-MIGRATIONS: tuple[tuple[str, Callable[[Connection], None]], ...] = (("create the tables", _create_tables),)
+def _add_objects(connection: Connection) -> None:
+    connection.execute(VERSION_2)
+
+
+MIGRATIONS: tuple[tuple[str, Callable[[Connection], None]], ...] = (
+    ("create the tables", _create_tables),
+    ("add the objects of storages", _add_objects),
+)
 """The steps in order; step n brings a file from `user_version` n - 1 to n."""
 
 VERSION = len(MIGRATIONS)
@@ -212,24 +267,31 @@ def _is_empty(connection: Connection) -> bool:
 
 def _migrate(connection: Connection, path: str) -> None:
     """Run the missing migrations, each in a transaction with its record, after a backup where there is something."""
-    while True:
-        connection.execute("BEGIN IMMEDIATE")
-        backup = None
-        try:
-            version = _recognized_version(connection, path)
-            if version == VERSION:
-                connection.execute("ROLLBACK")
-                return
-            if connection.filename and not _is_empty(connection):
-                backup = _back_up(path, f"{connection.filename}.v{version}")
-            _step(connection, version)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            if backup is not None:  # the file is as it was
-                os.remove(backup)
-            raise
+    first = True
+    while _migrate_once(connection, path, back_up=first):
+        first = False
+
+
+def _migrate_once(connection: Connection, path: str, *, back_up: bool) -> bool:
+    """Run the next migration; return False where there is none."""
+    connection.execute("BEGIN IMMEDIATE")
+    backup = None
+    try:
+        version = _recognized_version(connection, path)
+        if version == VERSION:
+            connection.execute("ROLLBACK")
+            return False
+        if back_up and connection.filename and not _is_empty(connection):
+            backup = _back_up(path, f"{connection.filename}.v{version}")
+        _step(connection, version)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if backup is not None:  # the file is as it was
+            os.remove(backup)
+        raise
+    return True
 
 
 def _step(connection: Connection, version: int) -> None:

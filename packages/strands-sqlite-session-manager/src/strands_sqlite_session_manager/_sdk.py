@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from strands import _async, _identifier
+from strands.storage import storage as _storage
+from strands.storage.search.keyword import STOP_WORDS
 
 from .errors import InvalidIdError
 
@@ -15,8 +18,30 @@ if TYPE_CHECKING:
 
     from strands.session.repository_session_manager import RepositorySessionManager
 
+__all__ = [
+    "CHECKPOINTS",
+    "EPHEMERAL",
+    "LONGEST_ID",
+    "NAMESPACED",
+    "STOP_WORDS",
+    "agent_key",
+    "loop_is_shared",
+    "remember",
+    "repaired",
+    "session_key",
+]
+
 LONGEST_ID = 1024
 """The most bytes of UTF-8 in an id: S3 allows no longer key, so a longer id could never leave this file."""
+
+NAMESPACED: object = _storage._NAMESPACED  # noqa: SLF001 - the SDK tells scoped storages by it
+"""Marks a storage as scoped already: the SDK then puts no `session/` in front of its keys."""
+
+EPHEMERAL: object = getattr(_storage, "_EPHEMERAL", None)
+"""Marks a storage as gone with the process: the SDK then keeps the context stash in the snapshots. None before 1.56."""
+
+CHECKPOINTS = "/immutable_history"
+"""The folder of an agent's checkpoints; its latest snapshot lies one folder above."""
 
 _BOOKS = ("_latest_agent_message", "_last_synced_internal_state", "_held_records")
 _MISSING = object()
@@ -101,3 +126,17 @@ def remember(manager: RepositorySessionManager, agent_id: str) -> Callable[[Base
             book[agent_id] = value
 
     return put_back
+
+
+def repaired(messages: list[Any]) -> list[Any]:
+    """Return `messages` as the SDK hands a restored conversation to its agent: no tool use without its result.
+
+    Messages that are not shaped as the SDK's are returned as they are.
+    """
+    from strands.session.repository_session_manager import RepositorySessionManager  # noqa: PLC0415 - on demand
+
+    manager: Any = None  # the method makes no use of it
+    try:
+        return RepositorySessionManager._fix_broken_tool_use(manager, copy.deepcopy(messages))  # noqa: SLF001
+    except (KeyError, TypeError):
+        return messages

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import apsw
-from strands.types.exceptions import SessionException
+from strands.types.exceptions import SessionException, StorageError
 
 __all__ = [
     "AlreadyExistsError",
@@ -21,17 +21,21 @@ __all__ = [
     "DatabaseMovedError",
     "DatabaseReadOnlyError",
     "InvalidIdError",
+    "InvalidKeyError",
     "NotADatabaseError",
     "NotFoundError",
     "SQLiteSessionError",
     "SchemaTooNewError",
+    "TransferError",
     "UnsafeSQLiteError",
     "translated",
 ]
 
 
-class SQLiteSessionError(SessionException):
-    """Base of every error of this package; a `SessionException`, so code written for the SDK's managers catches it.
+class SQLiteSessionError(SessionException, StorageError):
+    """Base of every error of this package.
+
+    A `SessionException` and a `StorageError`, so code written for the SDK's managers and storages catches it.
 
     Attributes:
         hint: What to do about it, one sentence. Part of the message too, where the SDK has no wording of its own.
@@ -58,9 +62,9 @@ class DatabaseBusyError(SQLiteSessionError):
 
 
 class DatabaseClosedError(SQLiteSessionError):
-    """The session manager was used after `close()`. Nothing was written."""
+    """A session manager or storage was used after `close()`. Nothing was written."""
 
-    default_hint = "build a new session manager on the same session"
+    default_hint = "build a new session manager or storage on the same file"
 
 
 class DatabaseCorruptError(SQLiteSessionError):
@@ -90,7 +94,7 @@ class DatabaseIOError(SQLiteSessionError):
 class DatabaseMovedError(SQLiteSessionError):
     """The file was deleted, moved or replaced while it was open. Nothing was written."""
 
-    default_hint = "close every session manager on it, put the file back, and build new ones"
+    default_hint = "close every session manager and storage on it, put the file back, and build new ones"
 
 
 class CannotOpenError(SQLiteSessionError):
@@ -146,6 +150,18 @@ class InvalidIdError(SQLiteSessionError, ValueError):
     """An id holds NUL, holds a lone surrogate, or is longer than 1,024 bytes of UTF-8. Nothing was written."""
 
     default_hint = "use an id of at most 1,024 bytes of UTF-8, without NUL"
+
+
+class InvalidKeyError(SQLiteSessionError, ValueError):
+    """A storage key or prefix is empty, climbs with `..`, or holds what a key may not. Nothing was written."""
+
+    default_hint = "use a key of names and slashes, at most 1,024 bytes of UTF-8"
+
+
+class TransferError(SQLiteSessionError):
+    """A copy or an import stopped in the middle. What was done until then stays."""
+
+    default_hint = "look at the error that caused it, then go on where it stopped"
 
 
 _BY_APSW: tuple[tuple[type[apsw.Error], type[SQLiteSessionError], str], ...] = (

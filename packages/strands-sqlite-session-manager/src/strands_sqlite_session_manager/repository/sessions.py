@@ -72,12 +72,17 @@ def delete_session(database: Database, session_id: str) -> None:
 
     def delete(connection: Connection) -> None:
         require_session(connection, session_id)
-        connection.run(_RECORD_DELETION, (session_id,))
-        blobs = _blobs.of_session(connection, session_id)
-        connection.run(_DELETE_SESSION, (session_id,))
-        _blobs.free(connection, blobs)
+        remove_session(connection, session_id)
 
     database.write(delete)
+
+
+def remove_session(connection: Connection, session_id: str) -> None:
+    """Delete the session with everything in it; in a write transaction."""
+    connection.run(_RECORD_DELETION, (session_id,))
+    blobs = _blobs.of_session(connection, session_id)
+    connection.run(_DELETE_SESSION, (session_id,))
+    _blobs.free(connection, blobs)
 
 
 def require_session(connection: Connection, session_id: str) -> None:

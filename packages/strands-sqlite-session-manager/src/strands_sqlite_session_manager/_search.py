@@ -1,0 +1,193 @@
+"""Full-text search over objects: an index that follows the writes in batches, and only where somebody searches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from typing import NamedTuple
+
+from strands.storage.storage import StorageSearchResult
+
+from . import _objects
+from ._connection import Connection
+from ._database import Database
+from ._keys import end_of
+from ._words import index_text, query_terms
+
+MOST_RESULTS = 1000
+"""How many results a search returns at most."""
+
+MOST_TERMS = 200
+"""Of a query with more words, only so many that occur at all count."""
+
+BATCH_OBJECTS = 256
+"""How many objects are indexed in one transaction at most, so that other writers wait but for a moment."""
+
+BATCH_BYTES = 1024 * 1024
+"""How many bytes are indexed in one transaction, but for the last object."""
+
+_FEW = 4096
+"""So many changes, in scope or not, are looked through one by one, and not noted while none is in scope."""
+
+_ENTRIES = 1 << 32
+"""Entries of a scope are numbered from `scope_id * _ENTRIES` on, so that a search in one looks at no other."""
+
+_EXTENSION = re.compile(r"(?<=[^/])\.[^./]*$")
+
+_SCOPE = "SELECT scope_id, indexed_to FROM search_scopes WHERE prefix = ?"
+_ADD_SCOPE = "INSERT INTO search_scopes (prefix) VALUES (?) ON CONFLICT (prefix) DO NOTHING"
+_NEWEST = "SELECT ifnull(max(change_id), 0) FROM objects"
+_CHANGED = "SELECT change_id, size FROM objects WHERE change_id > ?1 AND +key >= ?2 AND (?3 IS NULL OR +key < ?3)"
+_CHANGED_IN_SCOPE = (
+    "SELECT change_id, size FROM objects WHERE +change_id > ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3)"
+)
+_STALE = "SELECT entry_id FROM search_entries WHERE change_id IS NULL AND entry_id BETWEEN ? AND ? LIMIT ?"
+_LAST_ENTRY = "SELECT max(entry_id) FROM search_entries WHERE entry_id BETWEEN ? AND ?"
+_KEY = "SELECT key FROM objects WHERE change_id = ?"
+_ADD_ENTRY = "INSERT INTO search_entries (entry_id, change_id) VALUES (?, ?)"
+_ADD_WORDS = "INSERT INTO search_index (rowid, words) VALUES (?, ?)"
+_DROP_ENTRY = "DELETE FROM search_entries WHERE entry_id = ?"
+_DROP_WORDS = "DELETE FROM search_index WHERE rowid = ?"
+_INDEXED_TO = "UPDATE search_scopes SET indexed_to = max(indexed_to, ?) WHERE scope_id = ?"
+_OCCURS = "SELECT 1 FROM search_index WHERE search_index MATCH ? AND rowid BETWEEN ? AND ? LIMIT 1"
+_MATCHES = """
+SELECT key, rank FROM (
+    SELECT rowid AS entry_id, rank FROM search_index
+    WHERE search_index MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rank LIMIT ?
+) JOIN search_entries USING (entry_id) JOIN objects USING (change_id) ORDER BY rank, key
+"""
+
+_Found = list[tuple[str, float]]
+
+
+def search(database: Database, prefix: str, query: str) -> list[StorageSearchResult]:
+    """Return the objects below `prefix` that have words of `query`, the best first, their keys without `prefix`."""
+    terms = query_terms(query)
+    if not terms:
+        return []
+    scope = _Scope(prefix, _register(database, prefix))
+    _catch_up(database, scope)
+    found = database.read(lambda connection: None if _is_behind(connection, scope) else _best(connection, scope, terms))
+    if found is None:  # others write all the time: catch up with them and search in one transaction
+        found = _catch_up_and_search(database, scope, terms)
+    return [StorageSearchResult(key=key[len(prefix) :], score=rank / (rank - 1)) for key, rank in found]
+
+
+class _Scope(NamedTuple):
+    """What is searched: the keys below a prefix, and the entries of the index that belong to them."""
+
+    prefix: str
+    scope_id: int
+
+    @property
+    def entries(self) -> tuple[int, int]:
+        """The first and the last id that an entry can have."""
+        return self.scope_id * _ENTRIES, (self.scope_id + 1) * _ENTRIES - 1
+
+
+def _register(database: Database, prefix: str) -> int:
+    """Return the id of a scope; it gets one when it is searched for the first time."""
+    row = database.read(lambda connection: connection.row(_SCOPE, (prefix,)))
+    if row is None:
+        database.write(lambda connection: connection.run(_ADD_SCOPE, (prefix,)))
+        row = database.read(lambda connection: connection.row(_SCOPE, (prefix,)))
+    return int(row[0])
+
+
+def _best(connection: Connection, scope: _Scope, terms: list[str]) -> _Found:
+    """Return key and rank of the best matches."""
+    if len(terms) > MOST_TERMS:
+        occurring = (term for term in terms if connection.row(_OCCURS, (term, *scope.entries)) is not None)
+        terms = list(islice(occurring, MOST_TERMS))
+    return connection.rows(_MATCHES, (" OR ".join(terms), *scope.entries, MOST_RESULTS)) if terms else []
+
+
+def _catch_up_and_search(database: Database, scope: _Scope, terms: list[str]) -> _Found:
+    found: list[_Found] = []
+
+    def run(connection: Connection) -> None:
+        while _is_stale(connection, scope):
+            _drop_stale(connection, scope)
+        newest, changed = _changed(connection, scope)
+        _index(connection, scope, [change_id for change_id, _ in changed], newest)
+        found.append(_best(connection, scope, terms))
+
+    database.write(run)
+    return found[-1]  # where the operation was run again, the last run is the one that counts
+
+
+def _catch_up(database: Database, scope: _Scope) -> None:
+    """Index what was committed and is not yet, in batches, between which other writers get their turn."""
+    while database.read(partial(_is_stale, scope=scope)):
+        database.write(partial(_drop_stale, scope=scope))
+    newest, changed = database.read(partial(_changed, scope=scope))
+    batches = list(_batches(changed))
+    for batch in batches:
+        to = newest if batch is batches[-1] else batch[-1]
+        database.write(partial(_index, scope=scope, change_ids=batch, indexed_to=to))
+    if not batches and newest - database.read(partial(_indexed_to, scope=scope)) > _FEW:
+        database.write(partial(_index, scope=scope, change_ids=[], indexed_to=newest))
+
+
+def _is_behind(connection: Connection, scope: _Scope) -> bool:
+    """Tell whether something was committed that the index does not know."""
+    return _is_stale(connection, scope) or bool(_changed(connection, scope)[1])
+
+
+def _is_stale(connection: Connection, scope: _Scope) -> bool:
+    """Tell whether the index knows objects that were deleted or written anew."""
+    return connection.row(_STALE, (*scope.entries, 1)) is not None
+
+
+def _indexed_to(connection: Connection, scope: _Scope) -> int:
+    return int(connection.row(_SCOPE, (scope.prefix,))[1])
+
+
+def _changed(connection: Connection, scope: _Scope) -> tuple[int, list[tuple[int, int]]]:
+    """Return the newest change of all, and id and size of the objects in scope that are not indexed, oldest first."""
+    newest, indexed_to = int(connection.row(_NEWEST)[0]), _indexed_to(connection, scope)
+    if newest <= indexed_to:
+        return indexed_to, []
+    sql = _CHANGED if newest - indexed_to <= _FEW else _CHANGED_IN_SCOPE
+    return newest, sorted(connection.rows(sql, (indexed_to, scope.prefix, end_of(scope.prefix))))
+
+
+def _batches(changed: list[tuple[int, int]]) -> Iterator[list[int]]:
+    batch: list[int] = []
+    total = 0
+    for change_id, size in changed:
+        batch.append(change_id)
+        total += size
+        if len(batch) == BATCH_OBJECTS or total >= BATCH_BYTES:
+            yield batch
+            batch, total = [], 0
+    if batch:
+        yield batch
+
+
+def _index(connection: Connection, scope: _Scope, change_ids: list[int], indexed_to: int) -> None:
+    """Index some objects, those excepted that another search has indexed meanwhile, and note how far the index goes."""
+    already = _indexed_to(connection, scope)
+    entry_id = connection.row(_LAST_ENTRY, scope.entries)[0] or scope.entries[0]
+    for change_id in change_ids:
+        found = connection.row(_KEY, (change_id,)) if change_id > already else None
+        if found is not None:
+            entry_id += 1
+            connection.run(_ADD_ENTRY, (entry_id, change_id))
+            connection.run(_ADD_WORDS, (entry_id, _words_of(connection, found[0], scope.prefix)))
+    connection.run(_INDEXED_TO, (indexed_to, scope.scope_id))
+
+
+def _words_of(connection: Connection, key: str, prefix: str) -> str:
+    """Return the words of an object: those of its key in the scope, without the extension, and those of its bytes."""
+    content = _objects.read_object(key)(connection) or b""
+    return index_text(f"{_EXTENSION.sub('', key[len(prefix) :])}\n{content.decode(errors='replace')}")
+
+
+def _drop_stale(connection: Connection, scope: _Scope) -> None:
+    """Take some of the objects out of the index that were deleted or written anew."""
+    for (entry_id,) in connection.rows(_STALE, (*scope.entries, BATCH_OBJECTS)):
+        connection.run(_DROP_WORDS, (entry_id,))
+        connection.run(_DROP_ENTRY, (entry_id,))

@@ -1,0 +1,165 @@
+"""An object as the parts it consists of, and which of them it shares with an older version of it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate, pairwise
+
+from ._cut import Cuts
+
+INLINE = 0
+"""In place of a part's id: the object itself holds the bytes."""
+
+NEW_MESSAGE = -1
+"""In place of a part's id: a message, or a block of what is no snapshot, that is to be stored."""
+
+NEW_FRAME = -2
+"""In place of a part's id: what lies around the messages of a snapshot, to be stored."""
+
+SMALLEST_FRAME = 256
+"""What lies around the messages and is shorter than this many bytes, the object itself holds."""
+
+_BLOCK = 64 * 1024
+_TRIES = 4
+"""How many places in the older version are looked at that hold the same bytes, but not as a part."""
+
+
+@dataclass
+class Version:
+    """The bytes of an object, and the parts that hold them.
+
+    Attributes:
+        data: The bytes.
+        sizes: How many bytes each part has, in order.
+        part_ids: The id of each part, or one of the constants above.
+        seams: The parts whose id need not be the one behind the id of the part before; the first is one of them.
+    """
+
+    data: bytes
+    sizes: list[int] = field(default_factory=list)
+    part_ids: list[int] = field(default_factory=list)
+    seams: list[int] = field(default_factory=list)
+
+    def add(self, size: int, part_id: int) -> None:
+        """Note the next part."""
+        self.seams.append(len(self.sizes))
+        self.sizes.append(size)
+        self.part_ids.append(part_id)
+
+    @cached_property
+    def bounds(self) -> list[int]:
+        """Where each part begins, and where the last one ends; only of a version that is complete."""
+        return [0, *accumulate(self.sizes)]
+
+    def new_parts(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the parts that are to be stored: their place in the order, and their bytes."""
+        for index in self.seams:
+            if self.part_ids[index] < INLINE:
+                yield index, self.data[self.bounds[index] : self.bounds[index + 1]]
+
+    def runs(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield first and last id of parts that follow each other; with 0, the bytes that the object itself holds."""
+        self.seams = [index for index in self.seams if not self._goes_on(index)]
+        for start, stop in pairwise([*self.seams, len(self.sizes)]):
+            first, last = self.part_ids[start], self.part_ids[stop - 1]
+            yield first, last, self.data[self.bounds[start] : self.bounds[stop]] if first == INLINE else b""
+
+    def _goes_on(self, index: int) -> bool:
+        part_id, before = self.part_ids[index], self.part_ids[index - 1]
+        return index > 0 and part_id == (INLINE if before == INLINE else before + 1)
+
+
+def compare(data: bytes, cuts: Cuts, base: Version | None) -> Version:
+    """Return `data` as parts: those of `base` wherever both have the same bytes, in the same order.
+
+    Args:
+        data: The bytes of the new version.
+        cuts: Where to cut what `base` does not have.
+        base: An older version, or another object that is much like it.
+    """
+    version = Version(data)
+    search = None if base is None else _Search(version, base)
+    start = 0
+    while start < len(data):
+        end = cuts.next_after(start)
+        is_frame = cuts.is_frame(start)
+        if is_frame and end - start < SMALLEST_FRAME:
+            version.add(end - start, INLINE)
+        elif search is not None and (taken := search.take_over(start, end)):
+            end = start + taken
+        else:
+            version.add(end - start, NEW_FRAME if is_frame else NEW_MESSAGE)
+        start = end
+    return version
+
+
+class _Search:
+    """Walks through the older version, always forward, as the new one is put together."""
+
+    def __init__(self, version: Version, base: Version) -> None:
+        self._version = version
+        self._base = base
+        self._next = 0
+
+    def take_over(self, start: int, end: int) -> int:
+        """Take the parts of the base that begin with what the new version has from `start` to `end`; count bytes."""
+        base, version = self._base, self._version
+        index = self._find(version.data[start:end])
+        if index is None:
+            return 0
+        begin = base.bounds[index]
+        length = _common(version.data, start, base.data, begin)
+        stop = bisect_right(base.bounds, begin + length) - 1
+        if stop <= index:
+            return 0
+        shift = len(version.sizes) - index
+        version.seams.append(index + shift)
+        inner = base.seams[bisect_right(base.seams, index) : bisect_left(base.seams, stop)]
+        version.seams.extend([seam + shift for seam in inner])
+        version.sizes.extend(base.sizes[index:stop])
+        version.part_ids.extend(base.part_ids[index:stop])
+        self._next = stop
+        return base.bounds[stop] - begin
+
+    def _find(self, part: bytes) -> int | None:
+        """Return the part of the base, not before the last one taken, where the bytes of `part` begin."""
+        bounds = self._base.bounds
+        at = bounds[self._next]
+        for _ in range(_TRIES):
+            at = self._base.data.find(part, at)
+            if at < 0:
+                return None
+            index = bisect_left(bounds, at)
+            if bounds[index] == at:
+                return index
+            at += 1
+        return None
+
+
+def _common(one: bytes, here: int, other: bytes, there: int) -> int:
+    """Return how many bytes are the same from `here` on in `one` and from `there` on in `other`."""
+    most = min(len(one) - here, len(other) - there)
+    same = 0
+    while same < most:
+        block = min(_BLOCK, most - same)
+        left = one[here + same : here + same + block]
+        right = other[there + same : there + same + block]
+        if left != right:
+            return same + _common_start(left, right)
+        same += block
+    return same
+
+
+def _common_start(left: bytes, right: bytes) -> int:
+    """Return how many bytes two different blocks of one length have in common at their start."""
+    same, different = 0, len(left)
+    while different - same > 1:
+        middle = (same + different) // 2
+        if left[same:middle] == right[same:middle]:
+            same = middle
+        else:
+            different = middle
+    return same

@@ -1,0 +1,177 @@
+"""Whole sessions, with everything the tables hold of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from strands.types.session import decode_bytes_values, encode_bytes_values
+
+from strands_sqlite_session_manager import _blobs, _state_history
+from strands_sqlite_session_manager._codec import dumps_apart, loads, loads_bytes
+from strands_sqlite_session_manager._connection import Connection
+from strands_sqlite_session_manager.repository._records import next_change
+
+_SESSION = "SELECT session_type, created_at, updated_at, extra FROM sessions WHERE session_id = ?"
+_AGENTS = """
+SELECT agent_id, state, conversation_manager_state, internal_state, created_at, updated_at, extra
+FROM agents WHERE session_id = ? ORDER BY agent_id
+"""
+_MESSAGES = """
+SELECT message_id, message, redact_message, created_at, updated_at, extra
+FROM messages WHERE session_id = ? AND agent_id = ? ORDER BY message_id
+"""
+_HISTORY = """
+SELECT change_number, message_id, changes, created_at
+FROM agent_state_history WHERE session_id = ? AND agent_id = ? ORDER BY change_number
+"""
+_MULTI_AGENTS = """
+SELECT multi_agent_id, state, created_at, updated_at FROM multi_agents WHERE session_id = ? ORDER BY multi_agent_id
+"""
+_ADD_SESSION = f"""
+INSERT INTO sessions (change_id, session_id, session_type, created_at, updated_at, extra)
+VALUES ({next_change("sessions")}, ?, ?, ?, ?, ?)
+"""
+_ADD_AGENT = f"""
+INSERT INTO agents (change_id, session_id, agent_id, state, conversation_manager_state, internal_state,
+    created_at, updated_at, extra)
+VALUES ({next_change("agents")}, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_ADD_MESSAGE = f"""
+INSERT INTO messages (change_id, session_id, agent_id, message_id, message, redact_message,
+    created_at, updated_at, extra)
+VALUES ({next_change("messages")}, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_ADD_HISTORY = """
+INSERT INTO agent_state_history (session_id, agent_id, change_number, message_id, changes, created_at)
+VALUES (?, ?, ?, ?, ?, ?)
+"""
+_ADD_MULTI_AGENT = f"""
+INSERT INTO multi_agents (change_id, session_id, multi_agent_id, state, created_at, updated_at)
+VALUES ({next_change("multi_agents")}, ?, ?, ?, ?, ?)
+"""
+
+
+class LogMessage(NamedTuple):
+    """A message; its values are JSON, bytes in them as base64."""
+
+    message_id: int
+    message: Any
+    redact_message: Any
+    created_at: str
+    updated_at: str
+    extra: str | None = None
+
+    @property
+    def shown(self) -> Any:
+        """What an agent gets of it."""
+        return self.message if self.redact_message is None else self.redact_message
+
+
+class StateChange(NamedTuple):
+    """A change of an agent's state."""
+
+    change_number: int
+    message_id: int | None
+    changes: str
+    created_at: str
+
+
+class MultiAgent(NamedTuple):
+    """The state of a graph or swarm, as JSON text."""
+
+    multi_agent_id: str
+    state: str
+    created_at: str
+    updated_at: str
+
+
+@dataclass
+class AgentLog:
+    """An agent: JSON texts of its state, its messages in order, and how its state came about.
+
+    Attributes:
+        previous: The texts of the state that the history ends with, where it is not the state of today.
+    """
+
+    agent_id: str
+    state: str
+    conversation_manager_state: str
+    internal_state: str
+    created_at: str
+    updated_at: str
+    extra: str | None = None
+    messages: list[LogMessage] = field(default_factory=list)
+    history: list[StateChange] = field(default_factory=list)
+    previous: tuple[str, str, str] | None = None
+
+    @property
+    def states(self) -> tuple[str, str, str]:
+        """The three JSON texts of its state."""
+        return self.state, self.conversation_manager_state, self.internal_state
+
+
+@dataclass
+class SessionLog:
+    """A session with everything in it."""
+
+    session_type: str
+    created_at: str
+    updated_at: str
+    extra: str | None = None
+    agents: list[AgentLog] = field(default_factory=list)
+    multi_agents: list[MultiAgent] = field(default_factory=list)
+
+
+def read_log(connection: Connection, session_id: str) -> SessionLog | None:
+    """Return the session, or None where there is none."""
+    row = connection.row(_SESSION, (session_id,))
+    if row is None:
+        return None
+    log = SessionLog(*row)
+    log.multi_agents = [MultiAgent(*each) for each in connection.rows(_MULTI_AGENTS, (session_id,))]
+    for found in connection.rows(_AGENTS, (session_id,)):
+        agent = AgentLog(*found)
+        agent.messages = _messages(connection, session_id, agent.agent_id)
+        agent.history = [StateChange(*each) for each in connection.rows(_HISTORY, (session_id, agent.agent_id))]
+        log.agents.append(agent)
+    return log
+
+
+def _messages(connection: Connection, session_id: str, agent_id: str) -> list[LogMessage]:
+    rows = connection.rows(_MESSAGES, (session_id, agent_id))
+    blobs = _blobs.load(connection, session_id, agent_id, rows[0][0], rows[-1][0]) if rows else {}
+    messages = []
+    for message_id, *texts, created_at, updated_at, extra in rows:
+        apart = blobs.get(message_id)
+        message, redacted = (None if text is None else _json(text, apart) for text in texts)
+        messages.append(LogMessage(message_id, message, redacted, created_at, updated_at, extra))
+    return messages
+
+
+def _json(text: str, blobs: dict[str, bytes] | None) -> Any:
+    return loads(text) if blobs is None else encode_bytes_values(loads_bytes(text, blobs))
+
+
+def write_log(connection: Connection, session_id: str, log: SessionLog) -> None:
+    """Store a session that is not there yet."""
+    connection.run(_ADD_SESSION, (session_id, log.session_type, log.created_at, log.updated_at, log.extra))
+    for agent in log.agents:
+        times = (agent.created_at, agent.updated_at, agent.extra)
+        connection.run(_ADD_AGENT, (session_id, agent.agent_id, *agent.states, *times))
+        for message in agent.messages:
+            _write_message(connection, (session_id, agent.agent_id, message.message_id), message)
+        for change in agent.history:
+            connection.run(_ADD_HISTORY, (session_id, agent.agent_id, *change))
+        if agent.previous is not None or not agent.history:
+            _state_history.record(connection, session_id, agent.agent_id, agent.previous or (), agent.states)
+    for multi_agent in log.multi_agents:
+        connection.run(_ADD_MULTI_AGENT, (session_id, *multi_agent))
+
+
+def _write_message(connection: Connection, place: _blobs.Place, record: LogMessage) -> None:
+    values = [record.message] if record.redact_message is None else [record.message, record.redact_message]
+    texts, blobs = dumps_apart(*(decode_bytes_values(value) for value in values))
+    redacted = None if record.redact_message is None else texts[1]
+    connection.run(_ADD_MESSAGE, (*place, texts[0], redacted, record.created_at, record.updated_at, record.extra))
+    _blobs.link(connection, place, blobs)
