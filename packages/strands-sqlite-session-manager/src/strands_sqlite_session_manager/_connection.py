@@ -111,6 +111,7 @@ def connect(path: str, *, seconds: float, create: bool, reader: bool = False) ->
             connection.patience = seconds
             _distrust_schema(connection)
             _enforce_foreign_keys(connection)
+            _wipe_what_is_deleted(connection)
             _keep_plans(connection)
             _bound_wal(connection)
             _flush_drive_cache(connection)
@@ -198,6 +199,11 @@ def _distrust_schema(connection: Connection) -> None:
 def _enforce_foreign_keys(connection: Connection) -> None:
     """Switch foreign keys on: SQLite has them off for each new connection."""
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _wipe_what_is_deleted(connection: Connection) -> None:
+    """Overwrite deleted content with zeros, where SQLite would leave it in the file until the space is used again."""
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _keep_plans(connection: Connection) -> None:

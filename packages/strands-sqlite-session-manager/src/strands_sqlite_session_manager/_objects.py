@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import _parts
+from . import _index, _parts
 from ._bases import Base, Bases
 from ._connection import Connection
 from ._cut import Cuts
@@ -77,7 +77,10 @@ def delete_object(key: str) -> Callable[[Connection], None]:
     """Return the operation that deletes the object under `key`, where there is one, and frees what only it used."""
 
     def delete(connection: Connection) -> None:
-        _parts.free(connection, _remove(connection, connection.row(_FIND, (key,))))
+        old: _Stored | None = connection.row(_FIND, (key,))
+        if old is not None:
+            _index.forget(connection, old[0])
+            _parts.free(connection, _remove(connection, old))
 
     return delete
 

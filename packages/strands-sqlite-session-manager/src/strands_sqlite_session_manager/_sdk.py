@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from strands import _async, _identifier
 from strands.storage import storage as _storage
-from strands.storage.search.keyword import STOP_WORDS
+from strands.storage.search import keyword as _keyword
 
 from .errors import InvalidIdError
 
@@ -39,6 +39,14 @@ NAMESPACED: object = _storage._NAMESPACED  # noqa: SLF001 - the SDK tells scoped
 
 EPHEMERAL: object = getattr(_storage, "_EPHEMERAL", None)
 """Marks a storage as gone with the process: the SDK then keeps the context stash in the snapshots. None before 1.56."""
+
+_COMMON_WORDS = """
+a about all an and any are as at be been but by can did do does for from had has have he her his how i if in is it its
+me my no not of on or our she so than that the their them then there these they this to up us was we were what when
+where which who why will with would you your
+"""
+STOP_WORDS: frozenset[str] = getattr(_keyword, "STOP_WORDS", frozenset(_COMMON_WORDS.split()))
+"""Words that do not count in a search; SDKs that have no list of them yet get the most common English ones."""
 
 CHECKPOINTS = "/immutable_history"
 """The folder of an agent's checkpoints; its latest snapshot lies one folder above."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from strands.storage.storage import StorageSearchResult
 
-from . import _objects
+from . import _index, _objects
 from ._connection import Connection
 from ._database import Database
 from ._keys import end_of
@@ -43,13 +43,8 @@ _CHANGED = "SELECT change_id, size FROM objects WHERE change_id > ?1 AND +key >=
 _CHANGED_IN_SCOPE = (
     "SELECT change_id, size FROM objects WHERE +change_id > ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3)"
 )
-_STALE = "SELECT entry_id FROM search_entries WHERE change_id IS NULL AND entry_id BETWEEN ? AND ? LIMIT ?"
 _LAST_ENTRY = "SELECT max(entry_id) FROM search_entries WHERE entry_id BETWEEN ? AND ?"
 _KEY = "SELECT key FROM objects WHERE change_id = ?"
-_ADD_ENTRY = "INSERT INTO search_entries (entry_id, change_id) VALUES (?, ?)"
-_ADD_WORDS = "INSERT INTO search_index (rowid, words) VALUES (?, ?)"
-_DROP_ENTRY = "DELETE FROM search_entries WHERE entry_id = ?"
-_DROP_WORDS = "DELETE FROM search_index WHERE rowid = ?"
 _INDEXED_TO = "UPDATE search_scopes SET indexed_to = max(indexed_to, ?) WHERE scope_id = ?"
 _OCCURS = "SELECT 1 FROM search_index WHERE search_index MATCH ? AND rowid BETWEEN ? AND ? LIMIT 1"
 _MATCHES = """
@@ -108,10 +103,10 @@ def _catch_up_and_search(database: Database, scope: _Scope, terms: list[str]) ->
     found: list[_Found] = []
 
     def run(connection: Connection) -> None:
-        while _is_stale(connection, scope):
-            _drop_stale(connection, scope)
+        while _index.is_stale(connection):
+            _index.drop_stale(connection)
         newest, changed = _changed(connection, scope)
-        _index(connection, scope, [change_id for change_id, _ in changed], newest)
+        _add(connection, scope, [change_id for change_id, _ in changed], newest)
         found.append(_best(connection, scope, terms))
 
     database.write(run)
@@ -120,25 +115,20 @@ def _catch_up_and_search(database: Database, scope: _Scope, terms: list[str]) ->
 
 def _catch_up(database: Database, scope: _Scope) -> None:
     """Index what was committed and is not yet, in batches, between which other writers get their turn."""
-    while database.read(partial(_is_stale, scope=scope)):
-        database.write(partial(_drop_stale, scope=scope))
+    while database.read(_index.is_stale):
+        database.write(_index.drop_stale)
     newest, changed = database.read(partial(_changed, scope=scope))
     batches = list(_batches(changed))
     for batch in batches:
         to = newest if batch is batches[-1] else batch[-1]
-        database.write(partial(_index, scope=scope, change_ids=batch, indexed_to=to))
+        database.write(partial(_add, scope=scope, change_ids=batch, indexed_to=to))
     if not batches and newest - database.read(partial(_indexed_to, scope=scope)) > _FEW:
-        database.write(partial(_index, scope=scope, change_ids=[], indexed_to=newest))
+        database.write(partial(_add, scope=scope, change_ids=[], indexed_to=newest))
 
 
 def _is_behind(connection: Connection, scope: _Scope) -> bool:
     """Tell whether something was committed that the index does not know."""
-    return _is_stale(connection, scope) or bool(_changed(connection, scope)[1])
-
-
-def _is_stale(connection: Connection, scope: _Scope) -> bool:
-    """Tell whether the index knows objects that were deleted or written anew."""
-    return connection.row(_STALE, (*scope.entries, 1)) is not None
+    return _index.is_stale(connection) or bool(_changed(connection, scope)[1])
 
 
 def _indexed_to(connection: Connection, scope: _Scope) -> int:
@@ -167,7 +157,7 @@ def _batches(changed: list[tuple[int, int]]) -> Iterator[list[int]]:
         yield batch
 
 
-def _index(connection: Connection, scope: _Scope, change_ids: list[int], indexed_to: int) -> None:
+def _add(connection: Connection, scope: _Scope, change_ids: list[int], indexed_to: int) -> None:
     """Index some objects, those excepted that another search has indexed meanwhile, and note how far the index goes."""
     already = _indexed_to(connection, scope)
     entry_id = connection.row(_LAST_ENTRY, scope.entries)[0] or scope.entries[0]
@@ -175,8 +165,7 @@ def _index(connection: Connection, scope: _Scope, change_ids: list[int], indexed
         found = connection.row(_KEY, (change_id,)) if change_id > already else None
         if found is not None:
             entry_id += 1
-            connection.run(_ADD_ENTRY, (entry_id, change_id))
-            connection.run(_ADD_WORDS, (entry_id, _words_of(connection, found[0], scope.prefix)))
+            _index.add(connection, entry_id, change_id, _words_of(connection, found[0], scope.prefix))
     connection.run(_INDEXED_TO, (indexed_to, scope.scope_id))
 
 
@@ -184,10 +173,3 @@ def _words_of(connection: Connection, key: str, prefix: str) -> str:
     """Return the words of an object: those of its key in the scope, without the extension, and those of its bytes."""
     content = _objects.read_object(key)(connection) or b""
     return index_text(f"{_EXTENSION.sub('', key[len(prefix) :])}\n{content.decode(errors='replace')}")
-
-
-def _drop_stale(connection: Connection, scope: _Scope) -> None:
-    """Take some of the objects out of the index that were deleted or written anew."""
-    for (entry_id,) in connection.rows(_STALE, (*scope.entries, BATCH_OBJECTS)):
-        connection.run(_DROP_WORDS, (entry_id,))
-        connection.run(_DROP_ENTRY, (entry_id,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from strands_sqlite_session_manager._database import Options
 from strands_sqlite_session_manager._schema import open_database
 from strands_sqlite_session_manager._sdk import session_key
 from strands_sqlite_session_manager.conversion import _snapshots
-from strands_sqlite_session_manager.errors import AlreadyExistsError, NotFoundError
+from strands_sqlite_session_manager.errors import AlreadyExistsError, NotFoundError, SQLiteSessionError
 from strands_sqlite_session_manager.repository.logs import SessionLog, read_log, write_log
 from strands_sqlite_session_manager.repository.sessions import remove_session
 
@@ -75,17 +76,19 @@ def convert_to_snapshots(  # noqa: PLR0913 - options, each with a default
         AlreadyExistsError: The session to write has snapshots.
         SQLiteSessionError: Nothing was written; the type says why.
     """
-    target = new_session_id or session_id
-    folder = _snapshots.session_folder(namespace, session_key(target))
+    source, target = _ids(session_id, new_session_id)
+    folder = _snapshots.session_folder(namespace, target)
 
     def convert(connection: Connection) -> SessionLog:
-        log = read_log(connection, session_id)
+        log = read_log(connection, source)
         if log is None:
-            message = f"Session {session_id} does not exist"
+            message = f"Session {source} does not exist"
             raise NotFoundError(message)
-        if not overwrite and _snapshots.exist(connection, folder):
-            message = f"Session {target} already exists as snapshots"
-            raise AlreadyExistsError(message, hint="pass overwrite=True, or a new_session_id")
+        if _snapshots.exist(connection, folder):
+            if not overwrite:
+                message = f"Session {target} already exists as snapshots"
+                raise AlreadyExistsError(message, hint="pass overwrite=True, or a new_session_id")
+            _snapshots.remove(connection, folder)
         _snapshots.write(connection, folder, log)
         return log
 
@@ -123,13 +126,13 @@ def convert_to_message_log(  # noqa: PLR0913 - options, each with a default
         CodecError: An object among the snapshots is none.
         SQLiteSessionError: Nothing was written; the type says why.
     """
-    target = session_key(new_session_id or session_id)
-    folder = _snapshots.session_folder(namespace, session_key(session_id))
+    source, target = _ids(session_id, new_session_id)
+    folder = _snapshots.session_folder(namespace, source)
 
     def convert(connection: Connection) -> SessionLog:
         log = _snapshots.read(connection, folder)
         if log is None:
-            message = f"Session {session_id} does not exist"
+            message = f"Session {source} does not exist as snapshots"
             raise NotFoundError(message)
         if read_log(connection, target) is not None:
             if not overwrite:
@@ -140,6 +143,11 @@ def convert_to_message_log(  # noqa: PLR0913 - options, each with a default
         return log
 
     return _run(db_path, Options(durability=durability, busy_timeout=busy_timeout), convert, target)
+
+
+def _ids(session_id: str, new_session_id: str | None) -> tuple[str, str]:
+    """Return the ids of the session to read and of the session to write, if they can be ids."""
+    return session_key(session_id), session_key(session_id if new_session_id is None else new_session_id)
 
 
 def _run(
@@ -153,7 +161,10 @@ def _run(
     database = open_database(db_path, options)
     try:
         database.write(lambda connection: logs.append(convert(connection)))
-    finally:
+    except BaseException:
+        database.close()
+        raise
+    with suppress(SQLiteSessionError):  # what was committed stands; the next to open the file moves it out of the WAL
         database.close()
     log = logs[-1]  # where the operation was run again, the last run is the one that counts
     messages = sum(len(agent.messages) for agent in log.agents)

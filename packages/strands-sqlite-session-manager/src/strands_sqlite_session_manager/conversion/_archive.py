@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from strands_sqlite_session_manager._codec import loads
-from strands_sqlite_session_manager.conversion._windows import held, offset_of
+from strands_sqlite_session_manager.conversion._windows import held, trimmed
 from strands_sqlite_session_manager.repository.logs import AgentLog, LogMessage, StateChange
 
 
@@ -22,9 +22,9 @@ class Archive:
     agent: AgentLog
     window: list[Any]
 
-    def is_continued_by(self, messages: list[Any], offset: int) -> bool:
+    def is_continued_by(self, messages: list[Any], count: int) -> bool:
         """Tell whether an agent that holds `messages` has only added some since, and trimmed none."""
-        same_offset = offset == offset_of(loads(self.agent.conversation_manager_state))
+        same_offset = count == trimmed(loads(self.agent.conversation_manager_state))
         return bool(self.agent.created_at) and same_offset and messages[: len(self.window)] == self.window
 
 

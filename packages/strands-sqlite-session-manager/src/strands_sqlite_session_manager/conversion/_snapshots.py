@@ -10,11 +10,11 @@ from strands_sqlite_session_manager._bases import Bases
 from strands_sqlite_session_manager._codec import dumps, dumps_strict, loads
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._keys import normalized_key, normalized_prefix
-from strands_sqlite_session_manager._objects import WriteObject, list_keys, read_object
+from strands_sqlite_session_manager._objects import WriteObject, delete_object, list_keys, read_object
 from strands_sqlite_session_manager._sdk import repaired
 from strands_sqlite_session_manager.conversion._archive import Archive, from_archive, to_archive
-from strands_sqlite_session_manager.conversion._windows import Window, held, log_of, offset_of, window
-from strands_sqlite_session_manager.errors import CodecError, InvalidKeyError
+from strands_sqlite_session_manager.conversion._windows import Window, held, in_front, log_behind, trimmed
+from strands_sqlite_session_manager.errors import CodecError, InvalidIdError, InvalidKeyError
 from strands_sqlite_session_manager.repository.logs import AgentLog, LogMessage, MultiAgent, SessionLog
 
 LATEST = "snapshots/snapshot_latest.json"
@@ -36,15 +36,29 @@ def session_folder(namespace: str, session_id: str) -> str:
     """Return the prefix of every key of a session's snapshots.
 
     Raises:
+        InvalidIdError: `SnapshotSessionManager` does not take the id.
         InvalidKeyError: The id cannot be part of a key.
     """
+    if not session_id.strip() or session_id in (".", ".."):
+        message = f"session_id=<{session_id!a}> | snapshots need another id"
+        raise InvalidIdError(message, hint="pass a new_session_id")
     above = normalized_prefix(namespace).rstrip("/")
     return _exact(f"{above}/{session_id}" if above else session_id) + "/"
 
 
 def exist(connection: Connection, folder: str) -> bool:
     """Tell whether the session has snapshots."""
-    return any(key.endswith((LATEST, SESSION_ARCHIVE)) for key in list_keys(folder)(connection))
+    return any(_is_current(key) for key in list_keys(folder)(connection))
+
+
+def remove(connection: Connection, folder: str) -> None:
+    """Delete the session's latest snapshots and archives; its checkpoints stay."""
+    for key in filter(_is_current, list_keys(folder)(connection)):
+        delete_object(key)(connection)
+
+
+def _is_current(key: str) -> bool:
+    return key.endswith((LATEST, SESSION_ARCHIVE))
 
 
 def write(connection: Connection, folder: str, log: SessionLog) -> None:
@@ -79,24 +93,33 @@ def _put(connection: Connection, bases: Bases, key: str, value: dict[str, Any]) 
     operation.remember()
 
 
-def _snapshot(scope: str, time: str, data: dict[str, Any], app_data: dict[str, Any]) -> dict[str, Any]:
-    return {"scope": scope, "schema_version": "1.0", "created_at": time, "data": data, "app_data": app_data}
+def _snapshot(scope: str, time: str, data: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
+    snapshot: dict[str, Any] = {"scope": scope, "schema_version": "1.0", "created_at": time, "data": data}
+    return {**snapshot, "app_data": {}, **kept.get("snapshot", {})}
 
 
 def _agent_snapshot(agent: AgentLog, messages: list[Any]) -> dict[str, Any]:
     kept = _kept(agent)
-    cms, internal = loads(agent.conversation_manager_state), loads(agent.internal_state)
-    if kept.get("missing"):
-        cms = {**cms, "removed_message_count": offset_of(cms) + kept["missing"]}
+    internal = loads(agent.internal_state)
     data = {"messages": messages, "state": loads(agent.state)}
-    if cms:  # a bidirectional agent has none
+    if cms := _in_snapshots(loads(agent.conversation_manager_state), kept):  # a bidirectional agent has none
         data["conversation_manager_state"] = cms
     if "interrupt_state" in internal:
         data["interrupt_state"] = internal["interrupt_state"]
     data |= kept.get("data", {})
     if "model_state" in internal:
         data["model_state"] = internal["model_state"]
-    return _snapshot("agent", agent.updated_at, data, kept.get("app_data", {}))
+    return _snapshot("agent", agent.updated_at, data, kept)
+
+
+def _in_snapshots(cms: Any, kept: dict[str, Any]) -> Any:
+    """Return a conversation manager's state as snapshots have it, which count messages that no log has."""
+    if "manager_in_log" not in kept or not isinstance(cms, dict):
+        return cms
+    if cms == kept["manager_in_log"]:
+        return kept["manager"]
+    since = trimmed(cms) - trimmed(kept["manager_in_log"])
+    return {**cms, "removed_message_count": trimmed(kept["manager"]) + since}
 
 
 def _kept(agent: AgentLog) -> dict[str, Any]:
@@ -138,33 +161,40 @@ def read(connection: Connection, folder: str) -> SessionLog | None:
 
 
 def _get(connection: Connection, key: str) -> dict[str, Any] | None:
+    """Return the JSON object under `key`, or None where there is nothing."""
     data = read_object(key)(connection)
     if data is None:
         return None
     try:
         value = loads(data.decode())
     except ValueError as error:
-        message = f"key=<{key}> holds no snapshot: {error}"
-        raise CodecError(message, hint="delete the object, or write it anew") from error
+        raise _no_snapshot(key, str(error)) from error
     if isinstance(value, dict):
         return value
-    message = f"key=<{key}> holds no snapshot, but {type(value).__name__}"
-    raise CodecError(message, hint="delete the object, or write it anew")
+    raise _no_snapshot(key, f"it is no object, but {type(value).__name__}")
+
+
+def _get_snapshot(connection: Connection, key: str, scope: str) -> dict[str, Any]:
+    """Return the snapshot under `key`."""
+    snapshot = _get(connection, key) or {}
+    for name, value in (("schema_version", "1.0"), ("scope", scope)):
+        if snapshot.get(name) != value:
+            raise _no_snapshot(key, f"its {name} is {snapshot.get(name)!r}")
+    if not isinstance(snapshot.get("data"), dict):
+        raise _no_snapshot(key, "it has no data")
+    return snapshot
+
+
+def _no_snapshot(key: str, reason: str) -> CodecError:
+    message = f"key=<{key}> holds no snapshot that can be converted: {reason}"
+    return CodecError(message, hint="delete the object, or write it anew")
 
 
 def _multi_agent(connection: Connection, key: str, id_: str, archived_times: dict[str, list[str]]) -> MultiAgent:
-    snapshot = _get(connection, key) or {}
+    snapshot = _get_snapshot(connection, key, "multiAgent")
     time = snapshot.get("created_at", "")
     created_at = archived_times.get(id_, [time])[0]
-    return MultiAgent(id_, dumps_strict(_data(snapshot, key).get("state", {})), created_at, time)
-
-
-def _data(snapshot: dict[str, Any], key: str) -> dict[str, Any]:
-    data = snapshot.get("data")
-    if isinstance(data, dict):
-        return data
-    message = f"key=<{key}> holds no snapshot: it has no data"
-    raise CodecError(message, hint="delete the object, or write it anew")
+    return MultiAgent(id_, dumps_strict(snapshot["data"].get("state", {})), created_at, time)
 
 
 def _agent_log(connection: Connection, scope: str, agent_id: str, names: list[str]) -> AgentLog:
@@ -174,34 +204,31 @@ def _agent_log(connection: Connection, scope: str, agent_id: str, names: list[st
     latest = LATEST if LATEST in names else next(iter(checkpoints), None)
     if latest is None:
         return archive.agent
-    snapshot = _get(connection, scope + latest) or {}
-    data = _data(snapshot, scope + latest)
-    before = _missing(archive.agent)
-    cms = data.get("conversation_manager_state", {})
-    messages = data.get("messages", [])
-    time = snapshot.get("created_at", "")
-    if archive.is_continued_by(messages, offset_of(cms) - before):
-        added = messages[len(archive.window) :]
-        records, missing = _with(archive.agent.messages, added, time), before
+    snapshot = _get_snapshot(connection, scope + latest, "agent")
+    data = snapshot["data"]
+    cms = data.get("conversation_manager_state", loads(archive.agent.conversation_manager_state))
+    count = trimmed(cms) - _uncounted(archive.agent)
+    if archive.is_continued_by(messages := data.get("messages", []), count):
+        records = _with(archive.agent.messages, messages[len(archive.window) :], snapshot.get("created_at", ""))
     else:
-        earlier = (_window(connection, scope + name, before) for name in checkpoints)
-        records, missing = log_of(archive.agent.messages, window(messages, cms, time, before), earlier)
-        missing += before
-    return _merged(archive, snapshot, data, records, missing)
+        earlier = (_window(_get_snapshot(connection, scope + name, "agent")) for name in checkpoints)
+        records, count = log_behind(archive.agent.messages, _window(snapshot), count, earlier)
+    return _merged(archive, snapshot, data, records, count)
 
 
-def _missing(agent: AgentLog) -> int:
-    """Return how many messages in front of the log nobody knows any more."""
-    count = _kept(agent).get("missing", 0)
-    return count if isinstance(count, int) else 0
+def _uncounted(agent: AgentLog) -> int:
+    """Return how many messages more its conversation manager counts in snapshots than in the log."""
+    kept = _kept(agent)
+    return trimmed(kept.get("manager")) - trimmed(kept.get("manager_in_log"))
 
 
-def _window(connection: Connection, key: str, before: int) -> Window:
-    """Return what an agent held when it made a checkpoint."""
-    snapshot = _get(connection, key) or {}
-    data = _data(snapshot, key)
-    cms = data.get("conversation_manager_state", {})
-    return window(data.get("messages", []), cms, snapshot.get("created_at", ""), before)
+def _window(snapshot: dict[str, Any]) -> Window:
+    """Return what an agent held when it was saved, without the summary that a restored agent gets in front."""
+    data = snapshot["data"]
+    messages = data.get("messages", [])
+    front = in_front(data.get("conversation_manager_state"))
+    own = messages[len(front) :] if messages[: len(front)] == front else messages
+    return Window(own, snapshot.get("created_at", ""))
 
 
 def _with(known: list[LogMessage], added: list[Any], time: str) -> list[LogMessage]:
@@ -210,23 +237,58 @@ def _with(known: list[LogMessage], added: list[Any], time: str) -> list[LogMessa
 
 
 def _merged(
-    archive: Archive, snapshot: dict[str, Any], data: dict[str, Any], records: list[LogMessage], missing: int
+    archive: Archive, snapshot: dict[str, Any], data: dict[str, Any], records: list[LogMessage], count: int
 ) -> AgentLog:
-    """Return the archived agent with what a later snapshot says of it."""
+    """Return the archived agent with what a later snapshot says of it.
+
+    Args:
+        archive: The agent as it was.
+        snapshot: The snapshot.
+        data: What is in it.
+        records: The agent's log.
+        count: How many messages of the log the agent no longer holds.
+    """
     old = archive.agent
     time = snapshot.get("created_at", "")
-    cms = data.get("conversation_manager_state", loads(old.conversation_manager_state))
-    if missing and isinstance(cms, dict):
-        cms = {**cms, "removed_message_count": offset_of(cms) - missing}
+    manager = data.get("conversation_manager_state", loads(old.conversation_manager_state))
+    manager_in_log = _in_log(manager, data.get("messages", []), count)
     internal = {**loads(old.internal_state), **{name: data[name] for name in _INTERNAL if name in data}}
-    values = (data.get("state", {}), cms, internal)
+    values = (data.get("state", {}), manager_in_log, internal)
     texts = [_text(value, text) for value, text in zip(values, old.states, strict=True)]
     merged = AgentLog(old.agent_id, texts[0], texts[1], texts[2], old.created_at or time, time)
-    merged.extra = _extra(old, snapshot, data, missing)
+    kept = _without_place(snapshot, data)
+    if manager_in_log != manager:
+        kept |= {"manager": manager, "manager_in_log": manager_in_log}
+    merged.extra = _extra(old, kept)
     merged.messages = records
     merged.history = old.history
     merged.previous = old.states if old.history and merged.states != old.states else None
     return merged
+
+
+def _in_log(manager: Any, messages: list[Any], count: int) -> Any:
+    """Return a conversation manager's state for a log: it counts what the log has, and the summary may be a message."""
+    if not isinstance(manager, dict):
+        return manager
+    changed: dict[str, Any] = {}
+    if trimmed(manager) != count:
+        changed["removed_message_count"] = count
+    front = in_front(manager)
+    if front and messages[: len(front)] != front:
+        changed["summary_message"] = None
+    return {**manager, **changed}
+
+
+def _without_place(snapshot: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a snapshot the message log has no place for."""
+    usual = {"scope": "agent", "schema_version": "1.0", "app_data": {}}
+    around = {
+        name: value
+        for name, value in snapshot.items()
+        if name not in ("created_at", "data") and (name not in usual or usual[name] != value)
+    }
+    kept = {"snapshot": around, "data": {name: value for name, value in data.items() if name not in _OWN}}
+    return {name: value for name, value in kept.items() if value}
 
 
 def _text(value: Any, archived: str) -> str:
@@ -235,16 +297,10 @@ def _text(value: Any, archived: str) -> str:
     return archived if dumps(loads(archived)) == text else text
 
 
-def _extra(old: AgentLog, snapshot: dict[str, Any], data: dict[str, Any], missing: int) -> str | None:
+def _extra(old: AgentLog, kept: dict[str, Any]) -> str | None:
     """Return the agent's `extra` with what the message log has no place for."""
-    kept = {
-        "data": {name: value for name, value in data.items() if name not in _OWN},
-        "app_data": snapshot.get("app_data", {}),
-        "missing": missing,
-    }
-    kept = {name: value for name, value in kept.items() if value}
     extra = loads(old.extra) if old.extra else {}
-    if kept == extra.get(_KEPT, {}):
+    if dumps(kept) == dumps(extra.get(_KEPT, {})):
         return old.extra
     others = {name: value for name, value in extra.items() if name != _KEPT}
     return dumps({**others, _KEPT: kept} if kept else others)

@@ -1,11 +1,13 @@
-"""Which messages of a log an agent holds, and the log that several such windows come from."""
+"""Which messages of a log an agent holds, and the log that is behind what an agent held at several times."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 
+from strands_sqlite_session_manager._codec import dumps
 from strands_sqlite_session_manager.repository.logs import LogMessage
 
 UNNUMBERED = -(2**63)
@@ -17,18 +19,20 @@ class Window:
     """The messages that an agent held at one time.
 
     Attributes:
-        offset: The place in the log of the first of them.
-        messages: The messages, without those that a conversation manager put in front.
+        messages: The messages, without a summary in front.
         time: When it was saved.
     """
 
-    offset: int
     messages: list[Any]
     time: str
 
+    def records(self) -> list[LogMessage]:
+        """Return the messages as new ones of a log."""
+        return [LogMessage(UNNUMBERED, message, None, self.time, self.time) for message in self.messages]
 
-def offset_of(conversation_manager_state: Any) -> int:
-    """Return how many messages of the log a conversation manager has trimmed."""
+
+def trimmed(conversation_manager_state: Any) -> int:
+    """Return how many messages of the log a conversation manager has trimmed, as it counts."""
     state = conversation_manager_state if isinstance(conversation_manager_state, dict) else {}
     count = state.get("removed_message_count")
     return count if isinstance(count, int) else 0
@@ -43,50 +47,87 @@ def in_front(conversation_manager_state: Any) -> list[Any]:
 def held(log: list[LogMessage], conversation_manager_state: Any) -> list[Any]:
     """Return the messages that an agent holds after it was restored from `log`."""
     shown = [record.shown for record in log]
-    return in_front(conversation_manager_state) + shown[offset_of(conversation_manager_state) :]
+    return in_front(conversation_manager_state) + shown[trimmed(conversation_manager_state) :]
 
 
-def window(messages: list[Any], conversation_manager_state: Any, time: str, missing: int = 0) -> Window:
-    """Return what an agent held as a window on its log, of which the first `missing` messages are not known."""
-    own = list(messages)
-    for summary in in_front(conversation_manager_state):
-        if summary in own:
-            own.remove(summary)
-    return Window(max(0, offset_of(conversation_manager_state) - missing), own, time)
-
-
-def log_of(known: list[LogMessage], latest: Window, earlier: Iterable[Window]) -> tuple[list[LogMessage], int]:
-    """Return the log that `latest` is a window on, and how many messages in front of it are missing.
+def log_behind(
+    known: list[LogMessage], latest: Window, count: int, earlier: Iterable[Window]
+) -> tuple[list[LogMessage], int]:
+    """Return a log that ends with what an agent holds, and how many messages in it come before that.
 
     Args:
         known: The log as it once was; empty where nobody knows.
         latest: What the agent holds.
-        earlier: What it held at other times, the newest first; looked at as long as something is missing.
+        count: How many messages of the log it no longer holds, as far as its conversation manager counts.
+        earlier: What it held at other times, the newest first; looked at as long as messages are missing.
     """
-    places = dict(enumerate(known))
-    for place, message in enumerate(latest.messages, latest.offset):
-        _fill(places, place, message, latest.time, known[: latest.offset])
-    end = latest.offset + len(latest.messages)
-    for each in earlier:
-        if all(place in places for place in range(latest.offset)):
+    history, tail = _split(known, latest, count)
+    for window in earlier:
+        if len(history) >= count:
             break
-        for place, message in enumerate(each.messages, each.offset):
-            if place < latest.offset and place not in places:
-                places[place] = LogMessage(UNNUMBERED, message, None, each.time, each.time)
-    found = sorted(place for place in places if place < end)
-    missing = sum(place not in places for place in range(latest.offset))
-    return _numbered([places[place] for place in found]), missing
+        _insert(history, tail, window)
+    return _numbered(history + tail), len(history)
 
 
-def _fill(places: dict[int, LogMessage], place: int, message: Any, time: str, trimmed: list[LogMessage]) -> None:
-    """Put `message` in its place, unless it is there, or a pinned one whose own place is further in front."""
-    record = places.get(place)
-    if record is not None and (record.shown == message or any(message == each.shown for each in trimmed)):
-        return
-    if record is None:
-        places[place] = LogMessage(UNNUMBERED, message, None, time, time)
-    else:
-        places[place] = record._replace(message=message, redact_message=None, updated_at=time)
+def _split(known: list[LogMessage], latest: Window, count: int) -> tuple[list[LogMessage], list[LogMessage]]:
+    """Return what of the known log is not held any more, and what is held; known messages keep their records."""
+    if not 0 <= count < len(known):
+        return known[:], latest.records()
+    still = _as_now(known[count:], latest)
+    if still is not None:
+        return known[:count], still + latest.records()[len(still) :]
+    shown = [dumps(record.shown) for record in known]
+    now = [dumps(message) for message in latest.messages]
+    blocks = SequenceMatcher(None, shown, now, autojunk=False).get_matching_blocks()
+    common = {place for block in blocks for place in range(block.a, block.a + block.size)}
+    end = max((place + 1 for place in range(len(known)) if place not in common), default=0)
+    tail = latest.records()
+    for place, start, size in blocks:
+        for offset in range(max(0, end - place), size):  # what is pinned, and so held again, is a message of its own
+            tail[start + offset] = known[place + offset]
+    return known[:end], tail
+
+
+def _as_now(known: list[LogMessage], latest: Window) -> list[LogMessage] | None:
+    """Return the known messages as an agent holds them that has only added some; None where it holds others."""
+    if len(latest.messages) < len(known):
+        return None
+    records = []
+    for record, message in zip(known, latest.messages, strict=False):
+        if record.shown == message:
+            records.append(record)
+        elif record.shown == _without_tracking(message):
+            records.append(_marked(record, message))
+        else:
+            return None
+    return records
+
+
+def _without_tracking(message: Any) -> Any:
+    """Return a message as it was before the SDK gave it an id of its own, as it does when an agent is built with it."""
+    return {name: value for name, value in message.items() if name != "tracking_id"}
+
+
+def _marked(record: LogMessage, message: Any) -> LogMessage:
+    if record.redact_message is None:
+        return record._replace(message=message)
+    return record._replace(redact_message=message)
+
+
+def _insert(history: list[LogMessage], tail: list[LogMessage], window: Window) -> None:
+    """Put into the history what an earlier window has and the log has not; what it has in common tells where."""
+    log = [dumps(record.shown) for record in (*history, *tail)]
+    then = [dumps(message) for message in window.messages]
+    records = window.records()
+    moved = position = 0
+    for place, start, size in SequenceMatcher(None, log, then, autojunk=False).get_matching_blocks():
+        if not size:
+            break
+        new = records[position:start]
+        at = min(place + moved, len(history))
+        history[at:at] = new
+        moved += len(new)
+        position = start + size
 
 
 def _numbered(records: list[LogMessage]) -> list[LogMessage]:
