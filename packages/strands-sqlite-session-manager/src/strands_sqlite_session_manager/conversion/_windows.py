@@ -62,10 +62,11 @@ def log_behind(
         earlier: What it held at other times, the newest first; looked at as long as messages are missing.
     """
     history, tail = _split(known, latest, count)
+    keys = [dumps(record.shown) for record in (*history, *tail)]
     for window in earlier:
         if len(history) >= count:
             break
-        _insert(history, tail, window)
+        _insert(history, keys, window)
     return _numbered(history + tail), len(history)
 
 
@@ -114,20 +115,24 @@ def _marked(record: LogMessage, message: Any) -> LogMessage:
     return record._replace(redact_message=message)
 
 
-def _insert(history: list[LogMessage], tail: list[LogMessage], window: Window) -> None:
-    """Put into the history what an earlier window has and the log has not; what it has in common tells where."""
-    log = [dumps(record.shown) for record in (*history, *tail)]
+def _insert(history: list[LogMessage], keys: list[str], window: Window) -> None:
+    """Put into the history what an earlier window has and the log has not; what it has in common tells where.
+
+    Args:
+        history: What comes before the messages that are held.
+        keys: The JSON of every message of the log, history and rest.
+        window: What an agent held at an earlier time.
+    """
     then = [dumps(message) for message in window.messages]
     records = window.records()
     moved = position = 0
-    for place, start, size in SequenceMatcher(None, log, then, autojunk=False).get_matching_blocks():
-        if not size:
-            break
-        new = records[position:start]
-        at = min(place + moved, len(history))
-        history[at:at] = new
-        moved += len(new)
-        position = start + size
+    for place, start, size in SequenceMatcher(None, list(keys), then, autojunk=False).get_matching_blocks():
+        if size:
+            at = min(place + moved, len(history))
+            history[at:at] = records[position:start]
+            keys[at:at] = then[position:start]
+            moved += start - position
+            position = start + size
 
 
 def _numbered(records: list[LogMessage]) -> list[LogMessage]:
