@@ -46,6 +46,16 @@ class Cuts:
         """Whether the object is a snapshot with messages."""
         return bool(self._separator)
 
+    @property
+    def first(self) -> int:
+        """Where the first message begins; 0 where there is none."""
+        return self._first
+
+    @property
+    def between(self) -> bytes:
+        """What stands in front of every message but the first, and is cut together with it."""
+        return self._separator[: self._separator.find(b"{")]
+
     def is_frame(self, start: int) -> bool:
         """Tell whether the part at `start` is around the messages of a snapshot, not one of them."""
         return self.has_messages and (start < self._first or start >= self._end)

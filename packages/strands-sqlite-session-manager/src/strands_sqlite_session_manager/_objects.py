@@ -102,7 +102,7 @@ def list_keys(prefix: str) -> Callable[[Connection], list[str]]:
     return lambda connection: [row[0] for row in connection.rows(_KEYS, (prefix, end_of(prefix)))]
 
 
-def _remove(connection: Connection, old: _Stored | None) -> list[_parts.Run]:
+def _remove(connection: Connection, old: _Stored | None) -> list[_parts.Range]:
     """Delete a stored object, and return the runs of parts that it used."""
     if old is None:
         return []

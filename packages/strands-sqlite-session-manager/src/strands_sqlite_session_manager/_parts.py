@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
+from itertools import chain
 
 from ._connection import Connection
-from ._versions import INLINE, NEW_FRAME, Version
+from ._versions import INLINE, NEW_FRAME, Run, Version
 from .errors import DatabaseCorruptError
 
 SMALLEST_SHARED = 512
@@ -19,9 +21,9 @@ _PARTS_LIKE = "SELECT part_id, content FROM parts WHERE hash = ?"
 _LAST_IN_RANGE = "SELECT max(part_id) FROM parts WHERE part_id BETWEEN ? AND ?"
 _INSERT_PART = "INSERT INTO parts (part_id, hash, content) VALUES (?, ?, ?)"
 _INSERT_RUN = """
-INSERT INTO object_parts (change_id, position, first_part, last_part, content) VALUES (?, ?, ?, ?, ?)
+INSERT INTO object_parts (change_id, position, first_part, last_part, skipped, content) VALUES (?, ?, ?, ?, ?, ?)
 """
-_RUNS = "SELECT first_part, last_part, content FROM object_parts WHERE change_id = ? ORDER BY position"
+_RUNS = "SELECT first_part, last_part, skipped, content FROM object_parts WHERE change_id = ? ORDER BY position"
 _CONTENTS = "SELECT content FROM parts WHERE part_id BETWEEN ? AND ? ORDER BY part_id"
 _COVERED_TO = """
 SELECT last_part FROM object_parts WHERE first_part BETWEEN ? AND ? AND last_part >= ?
@@ -30,7 +32,7 @@ ORDER BY first_part DESC, last_part DESC LIMIT 1
 _NEXT_COVERED = "SELECT min(first_part) FROM object_parts WHERE first_part BETWEEN ? AND ?"
 _DELETE_PARTS = "DELETE FROM parts WHERE part_id BETWEEN ? AND ?"
 
-Run = tuple[int, int]
+Range = tuple[int, int]
 """The first and the last id of parts that follow each other."""
 
 
@@ -48,8 +50,7 @@ def store(connection: Connection, change_id: int, version: Version, folder: str)
     for index, content in version.new_parts():
         first = base + _FRAME_BIT if version.part_ids[index] == NEW_FRAME else base
         version.part_ids[index] = _store_part(connection, content, first, following)
-    for position, (first, last, content) in enumerate(version.runs()):
-        run = (None, None, content) if first == INLINE else (first, last, None)
+    for position, run in enumerate(version.runs()):
         connection.run(_INSERT_RUN, (change_id, position, *run))
 
 
@@ -73,10 +74,14 @@ def load(connection: Connection, change_id: int) -> Version:
     Raises:
         DatabaseCorruptError: Parts of it are missing.
     """
-    part_ids, pieces = _read(connection, change_id)
-    version = Version(b"".join(pieces))
-    for part_id, content in zip(part_ids, pieces, strict=True):
-        version.add(len(content), part_id)
+    version = Version(b"")
+    pieces = []
+    for run, contents in _read(connection, change_id):
+        pieces.extend(contents)
+        for offset, content in enumerate(contents):
+            part_id = INLINE if run.first is None else run.first + offset
+            version.add(len(content), part_id, 0 if offset else run.skipped)
+    version.data = b"".join(pieces)
     return version
 
 
@@ -86,32 +91,32 @@ def contents(connection: Connection, change_id: int) -> bytes:
     Raises:
         DatabaseCorruptError: Parts of it are missing.
     """
-    return b"".join(_read(connection, change_id)[1])
+    return b"".join(chain.from_iterable(pieces for _, pieces in _read(connection, change_id)))
 
 
-def _read(connection: Connection, change_id: int) -> tuple[list[int], list[bytes]]:
-    """Return the ids of the object's parts, and the bytes of each."""
-    part_ids: list[int] = []
-    pieces: list[bytes] = []
-    for first, last, content in connection.rows(_RUNS, (change_id,)):
-        if first is None:
-            part_ids.append(INLINE)
-            pieces.append(content)
-        else:
-            part_ids.extend(range(first, last + 1))
-            pieces.extend([row[0] for row in connection.rows(_CONTENTS, (first, last))])
-    if len(part_ids) != len(pieces):
-        message = f"database=<{connection.filename}> lacks {len(part_ids) - len(pieces)} parts of an object"
-        raise DatabaseCorruptError(message)
-    return part_ids, pieces
+def _read(connection: Connection, change_id: int) -> Iterator[tuple[Run, list[bytes]]]:
+    """Yield the object's runs, and the bytes of each of their parts."""
+    for row in connection.rows(_RUNS, (change_id,)):
+        run = Run(*row)
+        if run.first is None or run.last is None:
+            yield run, [run.content or b""]
+            continue
+        pieces = [found[0] for found in connection.rows(_CONTENTS, (run.first, run.last))]
+        missing = run.last - run.first + 1 - len(pieces)
+        if missing:
+            message = f"database=<{connection.filename}> lacks {missing} parts of an object"
+            raise DatabaseCorruptError(message)
+        pieces[0] = pieces[0][run.skipped :]
+        yield run, pieces
 
 
-def runs_of(connection: Connection, change_id: int) -> list[Run]:
+def runs_of(connection: Connection, change_id: int) -> list[Range]:
     """Return the runs of parts that the object uses."""
-    return [(first, last) for first, last, _ in connection.rows(_RUNS, (change_id,)) if first is not None]
+    runs = (Run(*row) for row in connection.rows(_RUNS, (change_id,)))
+    return [(run.first, run.last) for run in runs if run.first is not None and run.last is not None]
 
 
-def free(connection: Connection, runs: list[Run]) -> None:
+def free(connection: Connection, runs: list[Range]) -> None:
     """Delete those parts of `runs` that no object uses."""
     for first, last in runs:
         lowest = first - first % _FRAME_BIT  # runs do not reach beyond the range of their folder

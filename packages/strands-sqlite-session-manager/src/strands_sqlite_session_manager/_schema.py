@@ -153,6 +153,7 @@ CREATE TABLE object_parts (
     position INTEGER NOT NULL,
     first_part INTEGER,
     last_part INTEGER,
+    skipped INTEGER NOT NULL DEFAULT 0, -- so many bytes at the beginning of first_part do not belong to the object
     content BLOB,
     PRIMARY KEY (change_id, position)
 ) WITHOUT ROWID;

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 from ._cut import Cuts
 
@@ -27,6 +28,15 @@ _TRIES = 4
 """How many places in the older version are looked at that hold the same bytes, but not as a part."""
 
 
+class Run(NamedTuple):
+    """Parts whose ids follow each other, but for some bytes in front; or bytes that the object itself holds."""
+
+    first: int | None
+    last: int | None
+    skipped: int
+    content: bytes | None
+
+
 @dataclass
 class Version:
     """The bytes of an object, and the parts that hold them.
@@ -36,16 +46,20 @@ class Version:
         sizes: How many bytes each part has, in order.
         part_ids: The id of each part, or one of the constants above.
         seams: The parts whose id need not be the one behind the id of the part before; the first is one of them.
+        skipped: How many bytes of a part are left out in front, by its place.
     """
 
     data: bytes
     sizes: list[int] = field(default_factory=list)
     part_ids: list[int] = field(default_factory=list)
     seams: list[int] = field(default_factory=list)
+    skipped: dict[int, int] = field(default_factory=dict)
 
-    def add(self, size: int, part_id: int) -> None:
+    def add(self, size: int, part_id: int, skipped: int = 0) -> None:
         """Note the next part."""
         self.seams.append(len(self.sizes))
+        if skipped:
+            self.skipped[len(self.sizes)] = skipped
         self.sizes.append(size)
         self.part_ids.append(part_id)
 
@@ -60,16 +74,20 @@ class Version:
             if self.part_ids[index] < INLINE:
                 yield index, self.data[self.bounds[index] : self.bounds[index + 1]]
 
-    def runs(self) -> Iterator[tuple[int, int, bytes]]:
-        """Yield first and last id of parts that follow each other; with 0, the bytes that the object itself holds."""
+    def runs(self) -> Iterator[Run]:
+        """Yield the parts put together: runs of ids that follow each other, and bytes that the object itself holds."""
         self.seams = [index for index in self.seams if not self._goes_on(index)]
         for start, stop in pairwise([*self.seams, len(self.sizes)]):
             first, last = self.part_ids[start], self.part_ids[stop - 1]
-            yield first, last, self.data[self.bounds[start] : self.bounds[stop]] if first == INLINE else b""
+            if first == INLINE:
+                yield Run(None, None, 0, self.data[self.bounds[start] : self.bounds[stop]])
+            else:
+                yield Run(first, last, self.skipped.get(start, 0), None)
 
     def _goes_on(self, index: int) -> bool:
         part_id, before = self.part_ids[index], self.part_ids[index - 1]
-        return index > 0 and part_id == (INLINE if before == INLINE else before + 1)
+        follows = part_id == (INLINE if before == INLINE else before + 1)
+        return follows and index > 0 and index not in self.skipped
 
 
 def compare(data: bytes, cuts: Cuts, base: Version | None) -> Version:
@@ -90,6 +108,8 @@ def compare(data: bytes, cuts: Cuts, base: Version | None) -> Version:
             version.add(end - start, INLINE)
         elif search is not None and (taken := search.take_over(start, end)):
             end = start + taken
+        elif search is not None and start == cuts.first and search.take_with(cuts.between, start, end):
+            pass
         else:
             version.add(end - start, NEW_FRAME if is_frame else NEW_MESSAGE)
         start = end
@@ -119,10 +139,22 @@ class _Search:
         version.seams.append(index + shift)
         inner = base.seams[bisect_right(base.seams, index) : bisect_left(base.seams, stop)]
         version.seams.extend([seam + shift for seam in inner])
+        version.skipped |= {place + shift: size for place, size in base.skipped.items() if index <= place < stop}
         version.sizes.extend(base.sizes[index:stop])
         version.part_ids.extend(base.part_ids[index:stop])
         self._next = stop
         return base.bounds[stop] - begin
+
+    def take_with(self, before: bytes, start: int, end: int) -> bool:
+        """Take the part of the base that is `before` and what the new version has from `start` to `end`."""
+        base = self._base
+        part = before + self._version.data[start:end]
+        index = self._find(part)
+        if index is None or base.sizes[index] != len(part) or base.part_ids[index] == INLINE or index in base.skipped:
+            return False
+        self._version.add(end - start, base.part_ids[index], len(before))
+        self._next = index + 1
+        return True
 
     def _find(self, part: bytes) -> int | None:
         """Return the part of the base, not before the last one taken, where the bytes of `part` begin."""
