@@ -13,6 +13,7 @@ from strands.session.repository_session_manager import RepositorySessionManager
 from pytest_strands_sqlite import ScriptedModel
 from pytest_strands_sqlite.scripted_model import Step
 from strands_sqlite_session_manager import SQLiteSessionManager
+from tests.core.conversion.sessions import assert_converts_both_ways
 
 Opener = Callable[[str, Path], RepositorySessionManager]
 
@@ -47,6 +48,27 @@ def opened() -> Iterator[contextlib.ExitStack]:
         yield stack
 
 
+@pytest.fixture(autouse=True)
+def check_conversions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Convert each session that the test has in a database, at every restart and at its end, to snapshots and back.
+
+    So whatever an agent leaves behind in any of these tests is a case for the tests of the conversion too.
+    """
+    files: set[Path] = set()
+
+    def open_(session_id: str, folder: Path) -> RepositorySessionManager:
+        files.add(folder / "sessions.db")
+        return _open_sqlite(session_id, folder)
+
+    def check() -> None:
+        for file in sorted(files):
+            assert_converts_both_ways(file)
+
+    monkeypatch.setitem(OPENERS, "sqlite", open_)
+    yield check
+    check()
+
+
 @pytest.fixture
 def open_session(backend: str, tmp_path: Path, opened: contextlib.ExitStack) -> Callable[..., RepositorySessionManager]:
     """Open a session manager: `open_session(session_id="session")`."""
@@ -61,12 +83,15 @@ def open_session(backend: str, tmp_path: Path, opened: contextlib.ExitStack) -> 
 
 @pytest.fixture
 def restart(
-    open_session: Callable[..., RepositorySessionManager], opened: contextlib.ExitStack
+    open_session: Callable[..., RepositorySessionManager],
+    opened: contextlib.ExitStack,
+    check_conversions: Callable[[], None],
 ) -> Callable[..., RepositorySessionManager]:
     """Close everything that the test opened, as the end of a process would, and open a session again."""
 
     def restart_(session_id: str = "session") -> RepositorySessionManager:
         opened.close()
+        check_conversions()
         return open_session(session_id)
 
     return restart_

@@ -25,7 +25,9 @@ class Archive:
     def is_continued_by(self, messages: list[Any], count: int) -> bool:
         """Tell whether an agent that holds `messages` has only added some since, and trimmed none."""
         same_offset = count == trimmed(loads(self.agent.conversation_manager_state))
-        return bool(self.agent.created_at) and same_offset and messages[: len(self.window)] == self.window
+        if not self.agent.created_at or not same_offset or messages[: len(self.window)] != self.window:
+            return False
+        return len(messages) == len(self.window) or 0 <= count <= len(self.agent.messages)
 
 
 def to_archive(agent: AgentLog, repaired: list[Any] | None) -> dict[str, Any]:

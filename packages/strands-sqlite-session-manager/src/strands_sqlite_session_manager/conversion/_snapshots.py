@@ -180,8 +180,15 @@ def _get_snapshot(connection: Connection, key: str, scope: str) -> dict[str, Any
     for name, value in (("schema_version", "1.0"), ("scope", scope)):
         if snapshot.get(name) != value:
             raise _no_snapshot(key, f"its {name} is {snapshot.get(name)!r}")
-    if not isinstance(snapshot.get("data"), dict):
+    data = snapshot.get("data")
+    if not isinstance(data, dict):
         raise _no_snapshot(key, "it has no data")
+    for name in ("state", "conversation_manager_state", "interrupt_state", "model_state"):
+        if not isinstance(data.get(name, {}), dict):
+            raise _no_snapshot(key, f"its {name} is {type(data[name]).__name__}")
+    messages = data.get("messages", [])
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        raise _no_snapshot(key, "its messages are none")
     return snapshot
 
 

@@ -13,6 +13,9 @@ from strands_sqlite_session_manager.repository.logs import LogMessage
 UNNUMBERED = -(2**63)
 """In place of the id of a message that no log has known."""
 
+_MOST_REPEATS = 8
+"""Where messages repeat themselves so often on average, they cannot be told apart."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -79,18 +82,31 @@ def _split(known: list[LogMessage], latest: Window, count: int) -> tuple[list[Lo
         return known[:count], still + latest.records()[len(still) :]
     shown = [dumps(record.shown) for record in known]
     now = [dumps(message) for message in latest.messages]
-    blocks = SequenceMatcher(None, shown, now, autojunk=False).get_matching_blocks()
-    common = {place for block in blocks for place in range(block.a, block.a + block.size)}
+    common = _common(shown, now)
     end = max((place + 1 for place in range(len(known)) if place not in common), default=0)
     tail = latest.records()
-    for place, start, size in blocks:
-        for offset in range(max(0, end - place), size):  # what is pinned, and so held again, is a message of its own
-            tail[start + offset] = known[place + offset]
+    for place, position in common.items():
+        if place >= end:  # what is pinned, and so held again, is a message of its own
+            tail[position] = known[place]
+    numbered = _numbered(known[:end] + tail)[end:]
+    if any(record.message_id not in (UNNUMBERED, new.message_id) for record, new in zip(tail, numbered, strict=True)):
+        return known[:], latest.records()  # there is no room between the ids
     return known[:end], tail
 
 
+def _common(one: list[str], other: list[str]) -> dict[int, int]:
+    """Return what two lists of messages have in common in order, by its place in both."""
+    if len({*one, *other}) * _MOST_REPEATS < len(one) + len(other):
+        return {}  # too many are alike to tell which is which
+    blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
+    return {here + offset: there + offset for here, there, size in blocks for offset in range(size)}
+
+
 def _as_now(known: list[LogMessage], latest: Window) -> list[LogMessage] | None:
-    """Return the known messages as an agent holds them that has only added some; None where it holds others."""
+    """Return the known messages as an agent holds them that has only added some; None where it holds others.
+
+    A message that has the SDK's tracking id is known by it: with other content, it was redacted or cut short.
+    """
     if len(latest.messages) < len(known):
         return None
     records = []
@@ -98,18 +114,20 @@ def _as_now(known: list[LogMessage], latest: Window) -> list[LogMessage] | None:
         if record.shown == message:
             records.append(record)
         elif record.shown == _without_tracking(message):
-            records.append(_marked(record, message))
+            records.append(_tracked(record, message))
+        elif "tracking_id" in message and record.shown.get("tracking_id") == message["tracking_id"]:
+            records.append(record._replace(message=message, redact_message=None, updated_at=latest.time))
         else:
             return None
     return records
 
 
 def _without_tracking(message: Any) -> Any:
-    """Return a message as it was before the SDK gave it an id of its own, as it does when an agent is built with it."""
+    """Return a message as it was before the SDK gave it a tracking id, as it does when an agent is built with it."""
     return {name: value for name, value in message.items() if name != "tracking_id"}
 
 
-def _marked(record: LogMessage, message: Any) -> LogMessage:
+def _tracked(record: LogMessage, message: Any) -> LogMessage:
     if record.redact_message is None:
         return record._replace(message=message)
     return record._replace(redact_message=message)

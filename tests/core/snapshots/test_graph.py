@@ -1,0 +1,221 @@
+"""Graphs on snapshots: one that stopped in the middle goes on after a restart, with what its nodes had done."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from strands import Agent, ToolContext, tool
+from strands.hooks import BeforeNodeCallEvent
+from strands.multiagent import GraphBuilder
+from strands.multiagent.base import Status
+from strands.multiagent.graph import Graph
+from strands.session import SnapshotSessionManager
+
+from pytest_strands_sqlite import ToolCall
+
+OpenSession = Callable[..., SnapshotSessionManager]
+NewAgent = Callable[..., Agent]
+Stored = Callable[..., Any]
+
+PIXELS = bytes(range(256))
+EDGES = {
+    "line": [("draft", "edit"), ("edit", "print")],
+    "diamond": [("draft", "edit"), ("draft", "check"), ("edit", "print"), ("check", "print")],
+}
+
+
+@tool(context=True)
+def publish(text: str, tool_context: ToolContext) -> str:
+    """Publish a text when a person agrees."""
+    return f"{text}: {tool_context.interrupt('publish', reason=text)}"
+
+
+def graph(manager: SnapshotSessionManager, agents: dict[str, Agent], shape: str = "line", name: str = "press") -> Graph:
+    """Build a graph that starts at its draft node."""
+    builder = GraphBuilder().set_session_manager(manager).set_max_node_executions(20).set_graph_id(name)
+    nodes = {name: builder.add_node(agent, name) for name, agent in agents.items()}
+    for source, target in EDGES[shape]:
+        builder.add_edge(nodes[source], nodes[target])
+    return builder.set_entry_point("draft").build()
+
+
+def ask_before_edit(event: BeforeNodeCallEvent) -> None:
+    """Ask a person before the edit node runs."""
+    if event.node_id == "edit" and event.interrupt("gate", reason=event.node_id) != "yes":
+        event.cancel_node = "a person said no"
+
+
+def team(new_agent: NewAgent, **scripts: list[Any]) -> dict[str, Agent]:
+    """Make the agents of a graph from their scripts."""
+    return {name: new_agent(None, *script, name=name, tools=[publish]) for name, script in scripts.items()}
+
+
+def sent_to(agent: Agent) -> list[str]:
+    """The texts that an agent got as its input."""
+    return [block["text"] for block in agent.messages[0]["content"] if "text" in block]
+
+
+def answers(result: Any, response: Any) -> Any:
+    """The prompt that answers all interrupts alike."""
+    return [{"interruptResponse": {"interruptId": each.id, "response": response}} for each in result.interrupts]
+
+
+def outputs(result: Any) -> dict[str, str]:
+    """What each node said."""
+    return {name: str(node.result).strip() for name, node in result.results.items()}
+
+
+def image() -> Any:
+    """An image block."""
+    return {"image": {"format": "png", "source": {"bytes": PIXELS}}}
+
+
+@pytest.mark.parametrize("strategy", ["node", "invocation"])
+def test_what_is_in_the_file_while_a_graph_runs(
+    open_session: OpenSession, new_agent: NewAgent, stored: Stored, strategy: Any
+) -> None:
+    """After each node the file holds it as done, or nothing before the end, as the strategy says."""
+    seen: list[Any] = []
+
+    def look(reply: str) -> Callable[..., str]:
+        def step(_: Any) -> str:
+            snapshot = stored(agent_id="press", scope="multiAgent")
+            seen.append(sorted(snapshot["data"]["state"]["completed_nodes"]) if snapshot else None)
+            return reply
+
+        return step
+
+    agents = team(new_agent, draft=[look("a draft")], edit=[look("edited")], print=[look("printed")])
+    graph(open_session(multi_agent_save_latest_on=strategy), agents)("Write.")
+
+    assert seen == ([None, ["draft"], ["draft", "edit"]] if strategy == "node" else [None] * 3)
+    snapshot = stored(agent_id="press", scope="multiAgent")
+    assert snapshot["data"]["orchestrator_id"] == "press"
+    assert sorted(snapshot["data"]["state"]["completed_nodes"]) == ["draft", "edit", "print"]
+
+
+def test_a_failed_graph_goes_on_at_the_node_that_failed(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
+) -> None:
+    """After a restart finished nodes keep their results, and the failed one runs again with these as input."""
+    agents = team(new_agent, draft=["a draft"], edit=[RuntimeError("no connection")], print=[])
+    with pytest.raises(RuntimeError, match="no connection"):
+        graph(open_session(), agents)("Write about rain.")
+
+    later = team(new_agent, draft=[], edit=["edited"], print=["printed"])
+    result = graph(restart(), later)("Write about rain.")
+
+    assert outputs(result) == {"draft": "a draft", "edit": "edited", "print": "printed"}
+    assert [node.node_id for node in result.execution_order] == ["draft", "edit", "print"]
+    sent = sent_to(later["edit"])
+    assert "Original Task: Write about rain." in sent
+    assert any("a draft" in text for text in sent)
+
+
+@pytest.mark.parametrize("shape", sorted(EDGES))
+def test_a_graph_that_waits_before_a_node_is_answered_after_a_restart(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent, shape: str
+) -> None:
+    """A question of a hook survives the restart; nodes that were done, beside the one that waits too, stay done."""
+    names = {name for edge in EDGES[shape] for name in edge}
+    before = {name: [] if name in {"edit", "print"} else [f"{name} done"] for name in names}
+    after = {name: [] if before[name] else [f"{name} done"] for name in names}
+
+    first = graph(open_session(), team(new_agent, **before), shape)
+    first.add_hook(ask_before_edit, BeforeNodeCallEvent)
+    waiting = first("Write.")
+    assert waiting.status == Status.INTERRUPTED
+    second = graph(restart(), team(new_agent, **after), shape)
+    second.add_hook(ask_before_edit, BeforeNodeCallEvent)
+    result = second(answers(waiting, "yes"))
+
+    assert result.status == Status.COMPLETED
+    assert outputs(result) == {name: f"{name} done" for name in names}
+
+
+def test_a_tool_that_asks_inside_a_node_is_answered_after_a_restart(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
+) -> None:
+    """The conversation, state and waiting tool call of the agent in the node are restored with the graph."""
+    agents = team(new_agent, draft=["a draft"], edit=[ToolCall("publish", {"text": "rain"})], print=[])
+    agents["edit"].state.set("seen", 1)
+    waiting = graph(open_session(), agents)("Write.")
+    assert [each.reason for each in waiting.interrupts] == ["rain"]
+
+    later = team(new_agent, draft=[], edit=["edited"], print=["printed"])
+    result = graph(restart(), later)(answers(waiting, {"copies": 3}))
+
+    assert outputs(result) == {"draft": "a draft", "edit": "edited", "print": "printed"}
+    messages = later["edit"].messages
+    assert messages[:2] == agents["edit"].messages
+    assert messages[2]["content"][0]["toolResult"]["content"] == [{"text": "rain: {'copies': 3}"}]
+    assert later["edit"].state.get() == {"seen": 1}
+
+
+def test_bytes_in_the_task_of_a_graph_survive_a_restart(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
+) -> None:
+    """A picture in the task reaches the nodes that run after the restart as the same bytes."""
+    agents = team(new_agent, draft=["a draft"], edit=[RuntimeError("no connection")], print=[])
+    with pytest.raises(RuntimeError, match="no connection"):
+        graph(open_session(), agents)([{"text": "Describe this."}, image()])
+
+    later = team(new_agent, draft=[], edit=["edited"], print=["printed"])
+    graph(restart(), later)("Go on.")
+
+    assert image() in later["edit"].messages[0]["content"]
+
+
+def test_a_completed_graph_starts_again_after_a_restart(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
+) -> None:
+    """A graph that came to its end takes a new task from its first node."""
+    open_session()
+    for task in ("first", "second"):
+        agents = team(new_agent, draft=[f"{task} draft"], edit=[f"{task} edit"], print=[f"{task} print"])
+        result = graph(restart(), agents)(task)
+        assert result.status == Status.COMPLETED
+        assert outputs(result) == {name: f"{task} {name}" for name in agents}
+        assert sent_to(agents["draft"]) == [task]
+
+
+def test_two_graphs_and_an_agent_share_a_session(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
+) -> None:
+    """Each graph of a session goes on where it stopped, whatever the other one did, and an agent beside them too."""
+    failure = RuntimeError("no connection")
+    manager = open_session()
+    host = new_agent(manager, "Hello.", agent_id="north")  # an agent may have the id of a graph
+    host("Hi.")
+    for name, edit, print_ in (("north", [failure], []), ("south", ["edited"], [failure])):
+        agents = team(new_agent, draft=[f"{name} draft"], edit=edit, print=print_)
+        with pytest.raises(RuntimeError, match="no connection"):
+            graph(manager, agents, name=name)(name)
+
+    manager = restart()
+    assert new_agent(manager, agent_id="north").messages == host.messages
+    for name, edit in (("north", ["edited"]), ("south", [])):
+        agents = team(new_agent, draft=[], edit=edit, print=["printed"])
+        result = graph(manager, agents, name=name)("Go on.")
+        assert outputs(result) == {"draft": f"{name} draft", "edit": "edited", "print": "printed"}
+
+
+def test_graphs_on_one_loop(open_session: OpenSession, restart: OpenSession, new_agent: NewAgent) -> None:
+    """Graphs of several sessions, with two branches each, run at the same time on one loop and are all kept."""
+    names = [f"graph-{number}" for number in range(6)]
+    scripts = {node: [f"{node} done"] for node in ("draft", "edit", "check")}
+
+    async def run_all() -> None:
+        graphs = [
+            graph(open_session(name), team(new_agent, **scripts, print=[RuntimeError("no connection")]), "diamond")
+            for name in names
+        ]
+        ends = await asyncio.gather(*(each.invoke_async("Write.") for each in graphs), return_exceptions=True)
+        assert [str(end) for end in ends] == ["no connection"] * len(names)
+
+    asyncio.run(run_all())
+    for name in names:
+        agents = team(new_agent, draft=[], edit=[], check=[], print=[f"{name} printed"])
+        result = graph(restart(name), agents, "diamond")("Go on.")
+        assert outputs(result) == {**{node: f"{node} done" for node in scripts}, "print": f"{name} printed"}

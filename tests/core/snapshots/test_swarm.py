@@ -1,0 +1,145 @@
+"""Swarms on snapshots: one that stopped in the middle goes on after a restart with the agent whose turn it was."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from strands import Agent, ToolContext, tool
+from strands.multiagent import Swarm
+from strands.multiagent.base import Status
+from strands.session import SnapshotSessionManager
+
+from pytest_strands_sqlite import ToolCall
+
+OpenSession = Callable[..., SnapshotSessionManager]
+NewAgent = Callable[..., Agent]
+Stored = Callable[..., Any]
+
+HAND_OVER = [
+    ToolCall("handoff_to_agent", {"agent_name": "coder", "message": "Please code.", "context": {"language": "SQL"}}),
+    "The coder does it.",
+]
+
+
+@tool(context=True)
+def deploy(target: str, tool_context: ToolContext) -> str:
+    """Deploy when a person agrees."""
+    return f"{target}: {tool_context.interrupt('deploy', reason=target)}"
+
+
+def swarm(
+    manager: SnapshotSessionManager, new_agent: NewAgent, planner: list[Any], coder: list[Any], **options: Any
+) -> Swarm:
+    """Make a swarm of two agents from their scripts."""
+    nodes = [
+        new_agent(None, *planner, name="planner"),
+        new_agent(None, *coder, name="coder", tools=options.pop("tools", [deploy])),
+    ]
+    return Swarm(nodes, session_manager=manager, id="team", **options)
+
+
+def answers(result: Any, response: Any) -> Any:
+    """The prompt that answers all interrupts alike."""
+    return [{"interruptResponse": {"interruptId": each.id, "response": response}} for each in result.interrupts]
+
+
+def outputs(result: Any) -> dict[str, str]:
+    """What each agent said last."""
+    return {name: str(node.result).strip() for name, node in result.results.items()}
+
+
+def history(result: Any) -> list[str]:
+    """The agents in the order of their turns."""
+    return [node.node_id for node in result.node_history]
+
+
+def input_of(team: Swarm, name: str) -> str:
+    """What the swarm gave an agent as its input."""
+    return team.nodes[name].executor.messages[0]["content"][0]["text"]
+
+
+@pytest.mark.parametrize("strategy", ["node", "invocation"])
+def test_what_is_in_the_file_while_a_swarm_runs(
+    open_session: OpenSession, new_agent: NewAgent, stored: Stored, strategy: Any
+) -> None:
+    """After each turn the file holds it, or nothing before the end, as the strategy says."""
+    seen: list[Any] = []
+
+    def look(_: Any) -> str:
+        snapshot = stored(agent_id="team", scope="multiAgent")
+        seen.append(snapshot["data"]["state"]["node_history"] if snapshot else None)
+        return "It is built."
+
+    swarm(open_session(multi_agent_save_latest_on=strategy), new_agent, HAND_OVER, [look])("Build it.")
+
+    assert seen == ([["planner"]] if strategy == "node" else [None])
+    snapshot = stored(agent_id="team", scope="multiAgent")
+    assert snapshot["data"]["state"]["node_history"] == ["planner", "coder"]
+
+
+def test_a_swarm_that_was_stopped_goes_on_with_the_agent_that_was_at_work(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
+) -> None:
+    """After a restart the agent that was stopped starts its turn again, and knows what the others did."""
+    started = asyncio.Event()
+
+    @tool
+    async def compile_all() -> str:
+        """Compile, and never come to an end."""
+        started.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    team = swarm(open_session(), new_agent, HAND_OVER, [ToolCall("compile_all")], tools=[compile_all])
+
+    async def stop_in_the_middle() -> None:
+        run = asyncio.create_task(team.invoke_async("Build it."))
+        await started.wait()
+        run.cancel()
+        await asyncio.wait([run])
+
+    asyncio.run(stop_in_the_middle())
+    later = swarm(restart(), new_agent, [], ["It is built."])
+    result = later("Build it.")
+
+    assert result.status == Status.COMPLETED
+    assert history(result) == ["planner", "coder"]
+    assert outputs(result) == {"planner": "The coder does it.", "coder": "It is built."}
+    for known in ("Build it.", "planner", "SQL"):
+        assert known in input_of(later, "coder")
+
+
+@pytest.mark.parametrize("answer", ["yes", {"when": "tomorrow"}])
+def test_a_tool_that_asks_in_a_turn_is_answered_after_a_restart(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent, answer: Any
+) -> None:
+    """The conversation and the waiting tool call of the agent are restored with the swarm."""
+    team = swarm(open_session(), new_agent, HAND_OVER, [ToolCall("deploy", {"target": "moon"})])
+    waiting = team("Build it.")
+    assert [each.reason for each in waiting.interrupts] == ["moon"]
+
+    later = swarm(restart(), new_agent, [], ["It is deployed."])
+    result = later(answers(waiting, answer))
+
+    assert outputs(result) == {"planner": "The coder does it.", "coder": "It is deployed."}
+    messages = later.nodes["coder"].executor.messages
+    assert messages[:2] == team.nodes["coder"].executor.messages
+    assert messages[2]["content"][0]["toolResult"]["content"] == [{"text": f"moon: {answer}"}]
+
+
+@pytest.mark.parametrize(
+    ("coder", "status"), [(["It is built."], Status.COMPLETED), ([RuntimeError("no connection")], Status.FAILED)]
+)
+def test_a_swarm_that_came_to_its_end_starts_again_after_a_restart(
+    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent, coder: list[Any], status: Status
+) -> None:
+    """A completed or failed swarm takes a new task from its first agent, with nothing left over."""
+    assert swarm(open_session(), new_agent, HAND_OVER, coder)("Build it.").status == status
+
+    later = swarm(restart(), new_agent, ["I did it myself."], [])
+    result = later("Paint it.")
+
+    assert history(result) == ["planner"]
+    assert outputs(result) == {"planner": "I did it myself."}
+    assert "SQL" not in input_of(later, "planner")
