@@ -9,6 +9,8 @@ from typing import Literal
 RELEASE = "set for the first release, before the code was written"
 PROTOTYPE = "what the best prototypes reached on 2 cores and ext4, one fsync at 0.3 to 0.4 ms"
 
+SNAPSHOTS = "set for the storage, before its code was written"
+
 MIB = 1024 * 1024
 
 
@@ -65,5 +67,15 @@ GOALS: dict[tuple[str, str], Goal] = {
     ("image-normal", "ours / floor"): Goal("<=", 2.0),
     ("image-full", "ours: growth of the file per image"): Goal("<=", 1.05 * MIB),
     ("image-normal", "ours: growth of the file per image"): Goal("<=", 1.05 * MIB),
+    ("snapshot-size", "ours: files / conversation"): Goal("<=", 4, SNAPSHOTS),
+    ("snapshot-growth", "ours: latest, more for each message"): Goal("<=", 16, SNAPSHOTS),
+    ("snapshot-growth", "ours: latest + new, more for each message"): Goal("<=", 16, SNAPSHOTS),
+    **{
+        (f"snapshot-save-{durability}", f"{what}: ours / LocalFileStorage"): Goal("<=", 0.5, SNAPSHOTS)
+        for durability in ("full", "normal")
+        for what in ("latest", "latest + new")
+    },
+    ("snapshot-restore", "ours / InMemoryStorage"): Goal("<=", 1.2, SNAPSHOTS),
+    ("storage-search", "ours"): Goal("<=", 20e-3, SNAPSHOTS),
 }
 """The goal for a figure, by the name of its case and its own label."""

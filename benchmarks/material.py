@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from pydantic_core import to_json
@@ -16,6 +16,9 @@ from strands.types.session import Session, SessionAgent, SessionMessage, Session
 AGENT = "agent"
 
 _WORDS = ("river", "stone", "window", "lamp", "paper", "garden", "winter", "harbor", "letter", "copper", "meadow")
+
+Prose = Callable[[int, int], str]
+"""Returns text: of a turn with that number, of that many ASCII characters."""
 
 TURN_SIZES = (2, 2, 2, 2, 4)
 """Messages in each turn of a cycle: every fifth turn calls a tool, which makes 2.4 messages a turn."""
@@ -34,12 +37,17 @@ def image_message(size: int) -> Message:
     return {"role": "user", "content": [{"image": {"format": "png", "source": {"bytes": os.urandom(size)}}}]}
 
 
-def turns() -> Iterator[list[Message]]:
-    """Yield the messages of one turn after the other, without end; their JSON is about 940 bytes on average."""
+def turns(prose: Prose | None = None) -> Iterator[list[Message]]:
+    """Yield the messages of one turn after the other, without end; their JSON is about 940 bytes on average.
+
+    Args:
+        prose: Writes the text of a turn, given its number and a length; without it the same few words come again.
+    """
+    write = prose or _prose
     for number, size in enumerate(itertools.cycle(TURN_SIZES)):
-        ask = _message("user", {"text": _prose(number, 300)})
-        answer = _message("assistant", {"text": _prose(number + 1, 1300)})
-        yield [ask, *_tool_call(number), answer] if size > len((ask, answer)) else [ask, answer]
+        ask = _message("user", {"text": write(number, 300)})
+        answer = _message("assistant", {"text": write(number + 1, 1300)})
+        yield [ask, *_tool_call(number, write), answer] if size > len((ask, answer)) else [ask, answer]
 
 
 def conversation(length: int) -> list[Message]:
@@ -70,12 +78,12 @@ def _message(role: str, *content: dict[str, Any]) -> Message:
     return cast("Message", {"role": role, "content": list(content), "tracking_id": str(uuid.uuid4())})
 
 
-def _tool_call(number: int) -> list[Message]:
+def _tool_call(number: int, write: Prose) -> list[Message]:
     tool_use_id = f"tooluse_{number:020}"
-    call = {"name": "look_up", "toolUseId": tool_use_id, "input": {"query": _prose(number, 80), "limit": 10}}
-    found = {"toolUseId": tool_use_id, "status": "success", "content": [{"text": _prose(number, 900)}]}
+    call = {"name": "look_up", "toolUseId": tool_use_id, "input": {"query": write(number, 80), "limit": 10}}
+    found = {"toolUseId": tool_use_id, "status": "success", "content": [{"text": write(number, 900)}]}
     return [
-        _message("assistant", {"text": _prose(number, 120)}, {"toolUse": call}),
+        _message("assistant", {"text": write(number, 120)}, {"toolUse": call}),
         _message("user", {"toolResult": found}),
     ]
 

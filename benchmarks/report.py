@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.goals import GOALS, PROTOTYPE, RELEASE, Goal
+from benchmarks.goals import GOALS, PROTOTYPE, RELEASE, SNAPSHOTS, Goal
 from benchmarks.measure import Figure, Result, Unit
 
-_WIDTH = 46
+_WIDTH = 52
 _MIB = 1024 * 1024
+_MARKS = {PROTOTYPE: " (p)", SNAPSHOTS: " (s)"}
 
 
 def environment_lines(environment: Mapping[str, str]) -> str:
@@ -34,7 +35,7 @@ def summary_lines(results: Sequence[Result]) -> str:
     lines = [f"goals: {len(measured) - len(missed)} of {len(measured)} reached"]
     lines += [f"  not reached: {_name(key)}: {_goal_words(GOALS[key], measured[key])}" for key in missed]
     lines += [f"  not measured in this run: {', '.join(absent)}"] if absent else []
-    lines += [f"sources: goals without a mark were {RELEASE}; (p) and stretch are {PROTOTYPE}"]
+    lines += [f"sources: goals without a mark were {RELEASE}; (s) {SNAPSHOTS}; (p) and stretch are {PROTOTYPE}"]
     return "\n".join(lines)
 
 
@@ -83,7 +84,7 @@ def _goal_words(goal: Goal, figure: Figure) -> str:
 
 
 def _mark(goal: Goal) -> str:
-    return " (p)" if goal.source == PROTOTYPE else ""
+    return _MARKS.get(goal.source, "")
 
 
 def _verdict(reached: bool) -> str:  # noqa: FBT001 - a verdict is one
@@ -98,10 +99,17 @@ def _value(value: float, unit: Unit) -> str:
     if unit == "seconds":
         return _duration(value)
     if unit == "bytes":
-        return f"{value / _MIB:.3f} MiB"
+        return _size(value)
     if unit == "times":
         return f"{value:.2f} x"
     return f"{value:,.0f}" + ("/s" if unit == "per second" else "")
+
+
+def _size(value: float) -> str:
+    for factor, unit in ((_MIB, "MiB"), (1024, "KiB")):
+        if abs(value) >= factor / 10:
+            return f"{value / factor:.3f} {unit}"
+    return f"{value:.1f} B"
 
 
 def _duration(seconds: float) -> str:

@@ -27,6 +27,16 @@ class Scale:
         import_runs: Interpreters that are started to measure the import.
         image_rounds: Rounds of images; `image_batch` of them are in each.
         image_batch: Images in one round.
+        snapshot_turns: Turns after which the files of snapshots are weighed; a multiple of five.
+        growth_turns: Turns behind which the bytes of saves are counted, early and late.
+        growth_cycles: Cycles of five saves that are counted each time.
+        snapshot_length: Turns of the conversation that is saved and restored; 417 of them have 1,000 messages.
+        save_rounds: Rounds of saves, of five saves each.
+        snapshot_restore_rounds: Rounds of restores of the latest snapshot, two in each.
+        search_entries: Entries of 1 KiB that are searched.
+        search_rounds: Rounds of searches, of ten questions each.
+        checkpoints: Checkpoints of a session that are listed and deleted.
+        checkpoint_rounds: Rounds of them; each deletes a session.
     """
 
     append_rounds: int
@@ -45,6 +55,16 @@ class Scale:
     import_runs: int
     image_rounds: int
     image_batch: int
+    snapshot_turns: int
+    growth_turns: tuple[int, int]
+    growth_cycles: int
+    snapshot_length: int
+    save_rounds: int
+    snapshot_restore_rounds: int
+    search_entries: int
+    search_rounds: int
+    checkpoints: int
+    checkpoint_rounds: int
 
 
 FULL = Scale(
@@ -64,6 +84,16 @@ FULL = Scale(
     import_runs=7,
     image_rounds=15,
     image_batch=4,
+    snapshot_turns=200,
+    growth_turns=(42, 417),
+    growth_cycles=12,
+    snapshot_length=417,
+    save_rounds=24,
+    snapshot_restore_rounds=20,
+    search_entries=100_000,
+    search_rounds=10,
+    checkpoints=10_000,
+    checkpoint_rounds=3,
 )
 
 QUICK = Scale(
@@ -83,4 +113,14 @@ QUICK = Scale(
     import_runs=3,
     image_rounds=5,
     image_batch=2,
+    snapshot_turns=100,
+    growth_turns=(42, 209),
+    growth_cycles=4,
+    snapshot_length=417,
+    save_rounds=6,
+    snapshot_restore_rounds=6,
+    search_entries=5_000,
+    search_rounds=5,
+    checkpoints=500,
+    checkpoint_rounds=2,
 )

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import cases, concurrency, large, startup
+from benchmarks import cases, checkpoints, concurrency, large, search, snapshots, startup
 from benchmarks.measure import Result
 from benchmarks.scale import Scale
 
@@ -33,6 +33,13 @@ def all_cases(scale: Scale) -> dict[str, Case]:
         "import": startup.import_time,
         "image-full": partial(cases.image, durability="full"),
         "image-normal": partial(cases.image, durability="normal"),
+        "snapshot-size": snapshots.size,
+        "snapshot-growth": snapshots.growth,
+        "snapshot-save-full": partial(snapshots.save, durability="full"),
+        "snapshot-save-normal": partial(snapshots.save, durability="normal"),
+        "snapshot-restore": snapshots.restore,
+        "storage-search": search.search,
+        "storage-list": checkpoints.checkpoints,
     }
 
 

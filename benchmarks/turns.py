@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from functools import partial
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 from strands import Agent
 from strands._async import run_async  # the bridge from synchronous code that `agent()` uses itself
+from strands.agent.conversation_manager import ConversationManager
 from strands.hooks import (
     AfterInvocationEvent,
     AgentInitializedEvent,
@@ -17,10 +18,22 @@ from strands.hooks import (
     MessageAddedEvent,
 )
 from strands.session import SessionManager
-from strands.types.content import Message
 
 from benchmarks import material
 from pytest_strands_sqlite import ScriptedModel
+
+Runner = Callable[[Callable[[], Awaitable[float]]], float]
+"""Runs a function that must be awaited, from synchronous code."""
+
+
+def create_agent(conversation_manager: ConversationManager | None = None) -> Agent:
+    """Return a new agent, without a session manager; its conversation has the SDK's window of 40, or that of yours."""
+    return Agent(
+        model=ScriptedModel(),
+        agent_id=material.AGENT,
+        callback_handler=None,
+        conversation_manager=conversation_manager,
+    )
 
 
 class Conversation:
@@ -28,33 +41,50 @@ class Conversation:
 
     The events are those of the SDK's event loop, in its order and on its bridge: another thread with a new event loop
     for every turn. No model is called, and the agent's own hooks are not part of the registry.
+
+    Attributes:
+        agent: The agent.
     """
 
-    def __init__(self, manager: SessionManager) -> None:
-        """Create the agent and restore it from its session."""
-        self._agent = Agent(model=ScriptedModel(), agent_id=material.AGENT, callback_handler=None)
+    def __init__(
+        self,
+        manager: SessionManager,
+        conversation_manager: ConversationManager | None = None,
+        prose: material.Prose | None = None,
+    ) -> None:
+        """Create the agent and restore it from its session; `prose` writes what is said."""
+        self.agent = create_agent(conversation_manager)
         self._hooks = HookRegistry()
         self._hooks.add_hook(manager)
-        self._hooks.invoke_callbacks(AgentInitializedEvent(agent=self._agent))
-        self._turns = enumerate(material.turns())
+        self._hooks.invoke_callbacks(AgentInitializedEvent(agent=self.agent))
+        self._turns = enumerate(material.turns(prose))
 
-    def cycle(self) -> float:
-        """Play one turn of each size and return the seconds in hooks per turn."""
-        sizes = material.TURN_SIZES
-        return sum(run_async(partial(self._turn, *each)) for each in itertools.islice(self._turns, len(sizes))) / len(
-            sizes
-        )
+    def skip(self, turns: int) -> None:
+        """Go on by `turns` turns that nobody stores."""
+        for number, messages in itertools.islice(self._turns, turns):
+            self._store_state(number)
+            self.agent.messages.extend(messages)
 
-    async def _turn(self, number: int, messages: list[Message]) -> float:
-        spent = await self._fire(BeforeInvocationEvent(agent=self._agent))
+    def cycle(self, run: Runner = run_async) -> float:
+        """Play one turn of each size and return the seconds in hooks per turn; `run` runs each of them."""
+        turns = len(material.TURN_SIZES)
+        return sum(run(self.turn) for _ in range(turns)) / turns
+
+    async def turn(self) -> float:
+        """Play the next turn and return the seconds in hooks."""
+        number, messages = next(self._turns)
+        spent = await self._fire(BeforeInvocationEvent(agent=self.agent))
         for message in messages:
             if message is messages[-1]:
-                for key, value in material.state(number).items():
-                    self._agent.state.set(key, value)
-            self._agent.messages.append(message)
-            spent += await self._fire(MessageAddedEvent(agent=self._agent, message=message))
-        self._agent.conversation_manager.apply_management(self._agent)
-        return spent + await self._fire(AfterInvocationEvent(agent=self._agent))
+                self._store_state(number)
+            self.agent.messages.append(message)
+            spent += await self._fire(MessageAddedEvent(agent=self.agent, message=message))
+        self.agent.conversation_manager.apply_management(self.agent)
+        return spent + await self._fire(AfterInvocationEvent(agent=self.agent))
+
+    def _store_state(self, number: int) -> None:
+        for key, value in material.state(number).items():
+            self.agent.state.set(key, value)
 
     async def _fire(self, event: HookEvent) -> float:
         begin = perf_counter()

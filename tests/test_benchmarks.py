@@ -1,23 +1,33 @@
 """The benchmarks run and report what they should; how fast anything is, is not tested."""
 
+import asyncio
+import itertools
 import json
 import math
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import apsw
 import pytest
+from strands.storage import InMemoryStorage
+from strands.vended_memory_stores.file_memory_store import FileMemoryStore
 
 from benchmarks import __main__ as command
-from benchmarks import goals, report, suite
+from benchmarks import cutting, goals, memories, report, suite
 from benchmarks.adapters import FILE, FLOOR, OURS
 from benchmarks.measure import Result, Series, Subject, interleave, ratio
 from benchmarks.scale import FULL, QUICK
+from benchmarks.snapshots import WrittenPages
+from benchmarks.stores import LOCAL
 
 TINY = replace(
     QUICK, append_rounds=2, append_batch=2, turn_rounds=1, turn_warmup=0, thread_rounds=1, thread_messages=3,
     open_rounds=1, large_sessions=20, large_rounds=1, image_rounds=1, image_batch=1,
+    snapshot_turns=5, growth_turns=(5, 10), growth_cycles=1, snapshot_length=10, save_rounds=1,
+    snapshot_restore_rounds=1, search_entries=30, search_rounds=1, checkpoints=3, checkpoint_rounds=1,
 )  # fmt: skip
 
 
@@ -27,7 +37,20 @@ def run(name: str, tmp_path: Path) -> Result:
     return result
 
 
-@pytest.mark.parametrize("name", ["append-full", "turn-normal", "large", "image-normal"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "append-full",
+        "turn-normal",
+        "large",
+        "image-normal",
+        "snapshot-size",
+        "snapshot-save-full",
+        "snapshot-restore",
+        "storage-search",
+        "storage-list",
+    ],
+)
 def test_every_subject_is_measured_and_compared(name: str, tmp_path: Path) -> None:
     """A case gives a positive figure for each subject and each ratio, and leaves no file behind."""
     result = run(name, tmp_path)
@@ -45,6 +68,48 @@ def test_what_threads_acknowledge_is_counted(tmp_path: Path) -> None:
     assert figures["errors"] == 0
     assert figures["acknowledged messages lost"] == 0
     assert figures["ours / one connection behind a lock"] > 0
+
+
+def test_the_growth_of_a_save_is_counted(tmp_path: Path) -> None:
+    """The case of the growth counts bytes for every subject; files grow by more than the text of a message."""
+    result = run("snapshot-growth", tmp_path)
+    figures = {row.label: row.value.median for row in result.figures}
+
+    assert all(each.spread.lower > 0 for each in result.series)
+    assert {label for case, label in goals.GOALS if case == "snapshot-growth"} <= set(figures)
+    assert figures[f"{LOCAL}: latest, more for each message"] > 600
+    assert figures[f"{LOCAL}: latest + new, more for each message"] > 1200
+
+
+def test_what_goes_into_a_wal_is_counted(tmp_path: Path) -> None:
+    """The bytes that are counted for a connection in WAL mode are those of its WAL, but for the header."""
+    path = tmp_path / "counted.db"
+    with WrittenPages() as pages, closing(apsw.Connection(str(path))) as connection:
+        connection.pragma("journal_mode", "wal")
+        before = pages.bytes
+        connection.execute("CREATE TABLE contents (content BLOB); INSERT INTO contents VALUES (zeroblob(50000))")
+
+        assert pages.bytes - before == path.with_name("counted.db-wal").stat().st_size - 32 > 50_000
+
+
+def test_memories_are_written_as_the_sdk_writes_them() -> None:
+    """An entry has 1 KiB and the key that `FileMemoryStore` gives it; a question about it has its words."""
+    entries = dict(itertools.islice(memories.entries(), 5))
+    store = FileMemoryStore(name="memories", storage=InMemoryStorage())
+
+    assert [asyncio.run(store.add(data.decode())) for data in entries.values()] == list(entries)
+    assert {len(data) for data in entries.values()} == {memories.ENTRY_BYTES}
+    for question in memories.questions(entries):
+        assert len(set(question.text.strip("?").split()) & set(entries[question.key].decode().split())) >= 3
+
+
+@pytest.mark.parametrize(("name", "turns"), [("1 MB of a tool", 12), ("summaries", 22)])
+def test_every_way_of_cutting_is_compared(name: str, turns: int, tmp_path: Path) -> None:
+    """Each way of keeping snapshots has a line in the table, and gives back what it was given."""
+    _, *lines = cutting.tell(cutting.STORIES[name], turns, tmp_path)
+
+    assert len(lines) == len(cutting.ways()) >= 3
+    assert all(line.strip().startswith(way) for line, way in zip(lines, cutting.ways(), strict=True))
 
 
 def noting(order: list[str], name: str, figure: float) -> Callable[[], float]:

@@ -15,6 +15,8 @@ from itertools import count
 from typing import Any
 
 import apsw
+from keepers import die_at_write, keep, overwrite
+from reporting import report
 from strands import Agent, tool
 from strands.agent.conversation_manager import NullConversationManager
 from strands.hooks import MessageAddedEvent
@@ -27,11 +29,6 @@ from strands_sqlite_session_manager import (
     SQLiteSessionError,
     SQLiteSessionManager,
 )
-
-
-def report(**fields: Any) -> None:
-    """Write one line at once: a worker that is killed a moment later has said it."""
-    os.write(1, (json.dumps({"worker": os.getpid(), **fields}) + "\n").encode())
 
 
 @tool
@@ -174,7 +171,10 @@ def message(number: int, text: str) -> SessionMessage:
 
 TASKS: dict[str, Callable[..., None]] = {
     task.__name__: task
-    for task in (talk, append, compete, open_first, lock, fork_while_open, fork_under_load, open_as_nobody)
+    for task in (
+        *(talk, append, compete, open_first, lock, fork_while_open, fork_under_load, open_as_nobody),
+        *(keep, overwrite, die_at_write),
+    )
 }
 
 

@@ -43,11 +43,13 @@ async def copy_storage(
     again; with `start_after` it does not look at what was done. Nothing is deleted in the target.
 
     ```python
+    import asyncio
+
     from strands.storage import LocalFileStorage
     from strands_sqlite_session_manager import SQLiteStorage, copy_storage
 
     with SQLiteStorage() as storage:
-        await copy_storage(LocalFileStorage("./.strands/"), storage)
+        asyncio.run(copy_storage(LocalFileStorage("./.strands/"), storage))
     ```
 
     Args:
