@@ -14,6 +14,9 @@ CORE = "strands-sqlite-session-manager"
 PLUGIN = "pytest-strands-sqlite"
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+WITH_SDK = ("agents", "contract", "conversion", "snapshots", "storage_contract")
+"""The folders of tests/core that touch the SDK."""
+
 OLDEST, EXTRA = PYTHONS[0], "3.14"
 
 
@@ -126,7 +129,7 @@ def sdk(session: nox.Session, strands: str) -> None:
     else:
         session.install(f"strands-agents=={strands}.*")
     _show_versions(session, "strands-agents")
-    _pytest(session, "tests/core/agents", "tests/core/contract", "tests/pytest_plugin")
+    _pytest(session, *(f"tests/core/{name}" for name in WITH_SDK), "tests/pytest_plugin")
 
 
 @nox.session(python=OLDEST)

@@ -107,6 +107,14 @@ class Database:
             batch.gathers = False
             _BATCH.reset(token)
 
+    def require_open(self) -> None:
+        """Refuse to go on after `close`.
+
+        Raises:
+            DatabaseClosedError: The database was closed.
+        """
+        self._open_file()
+
     def close(self) -> None:
         """Leave the database; the last to leave closes the file. Again is fine."""
         self._closed = True

@@ -26,6 +26,7 @@ __all__ = [
     "STOP_WORDS",
     "agent_key",
     "loop_is_shared",
+    "loop_may_wait",
     "remember",
     "repaired",
     "session_key",
@@ -109,6 +110,14 @@ def loop_is_shared() -> bool:
     if _in_bridge is not None and not _in_bridge():
         return True
     return len(asyncio.all_tasks()) > 1
+
+
+def loop_may_wait() -> bool:
+    """Tell whether the running loop was made by the SDK for one synchronous call, with nothing else on it.
+
+    Unlike `loop_is_shared` it does not guess: without the mark of newer SDKs it says no.
+    """
+    return _in_bridge is not None and _in_bridge() and len(asyncio.all_tasks()) == 1
 
 
 def remember(manager: RepositorySessionManager, agent_id: str) -> Callable[[BaseException], None]:

@@ -59,6 +59,7 @@ _Found = list[tuple[str, float]]
 
 def search(database: Database, prefix: str, query: str) -> list[StorageSearchResult]:
     """Return the objects below `prefix` that have words of `query`, the best first, their keys without `prefix`."""
+    database.require_open()
     terms = query_terms(query)
     if not terms:
         return []

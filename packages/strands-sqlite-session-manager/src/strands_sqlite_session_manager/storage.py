@@ -16,7 +16,7 @@ from ._connection import Connection
 from ._database import Operation, Options
 from ._keys import normalized_key, normalized_prefix
 from ._schema import open_database
-from ._sdk import EPHEMERAL, NAMESPACED, loop_is_shared
+from ._sdk import EPHEMERAL, NAMESPACED, loop_may_wait
 
 if TYPE_CHECKING:
     from strands.storage.storage import StorageSearchResult
@@ -142,14 +142,14 @@ class SQLiteStorage:
             SQLiteSessionError: The file cannot be read, or the index not written; the type says why.
         """
         database, prefix = self._database, self._prefix
-        if loop_is_shared():
-            return await asyncio.to_thread(_search.search, database, prefix, query)
-        return _search.search(database, prefix, query)
+        if loop_may_wait():
+            return _search.search(database, prefix, query)
+        return await asyncio.to_thread(_search.search, database, prefix, query)
 
     def namespace(self, prefix: str) -> Self:
         """Return this storage as seen from `prefix`: all its keys are below that.
 
-        It shares the database, and is closed with the storage it came from.
+        Both share the database: closing one closes the other.
 
         Args:
             prefix: The folder; that of this storage comes before it.
@@ -189,15 +189,15 @@ class SQLiteStorage:
         await asyncio.to_thread(self.close)
 
     async def _write(self, operation: Operation) -> None:
-        if loop_is_shared():
-            await self._database.write_async(operation)
-        else:
+        if loop_may_wait():
             self._database.write(operation)
+        else:
+            await self._database.write_async(operation)
 
     async def _read(self, operation: Callable[[Connection], T]) -> T:
-        if loop_is_shared():
-            return await asyncio.to_thread(self._database.read, operation)
-        return self._database.read(operation)
+        if loop_may_wait():
+            return self._database.read(operation)
+        return await asyncio.to_thread(self._database.read, operation)
 
 
 def _as_bytes(data: object) -> bytes:

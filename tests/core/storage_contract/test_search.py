@@ -1,0 +1,307 @@
+"""Search: any word of the query finds what contains it, best first, in what is stored at this moment."""
+
+from __future__ import annotations
+
+import pytest
+
+from .backends import Backend, Can, Store, having, oracles, ours
+from .samples import chance, said, snapshot
+
+CORPUS = {
+    "drinks/green-tea.md": b"Green leaves, steeped at eighty degrees for the shortest of times.",
+    "drinks/espresso.md": b"Finely ground coffee under pressure. What is left is the crema.",
+    "drinks/chai.txt": b"Black tea, milk, cardamom and the patience to let it simmer.",
+    "people/ada.json": b'{"name": "Ada", "likes": ["coffee", "gardens"], "about": "She keeps bees."}',
+    "places/harbour": b"A harbour with seven cranes, and ferries to the islands.",
+    "places/library": b"Quiet. The reading room opens at nine and closes at dusk.",
+    "plans/today": b"Buy stamps, call the plumber, water the tomatoes.",
+    "plans/later": b"Learn to weld; paint the fence a colour that has no name.",
+}
+
+
+@pytest.fixture
+def library(store: Store) -> Store:
+    """A storage with the corpus."""
+    store.fill(CORPUS)
+    return store
+
+
+BY_VALUE = {
+    "coffee": {"drinks/espresso.md", "people/ada.json"},
+    "COFFEE": {"drinks/espresso.md", "people/ada.json"},
+    "CoFfEe": {"drinks/espresso.md", "people/ada.json"},
+    "harbour ferries": {"places/harbour"},
+    "plumber dusk": {"plans/today", "places/library"},
+    "plumber, dusk?": {"plans/today", "places/library"},
+    "unheard": set(),
+    "unheard plumber": {"plans/today"},
+    "stamps\nstamps\tstamps": {"plans/today"},
+}
+
+BY_KEY = {
+    "espresso": {"drinks/espresso.md"},
+    "drinks": {"drinks/green-tea.md", "drinks/espresso.md", "drinks/chai.txt"},
+    "tea": {"drinks/green-tea.md", "drinks/chai.txt"},
+    "library": {"places/library"},
+    "TODAY": {"plans/today"},
+    "plans today": {"plans/today", "plans/later"},
+}
+
+
+def test_any_word_of_the_query_finds(library: Store) -> None:
+    """Whatever contains at least one word of the query is found, once, whatever the case."""
+    assert {query: library.found(query) for query in BY_VALUE} == BY_VALUE
+
+
+def test_the_words_of_a_key_count(library: Store) -> None:
+    """A key is found by its own words, as by those of its value."""
+    assert {query: library.found(query) for query in BY_KEY} == BY_KEY
+
+
+@having(Can.LEAVE_OUT_EXTENSIONS)
+def test_the_extension_of_a_key_does_not_count(store: Store) -> None:
+    """A query for `md` does not find every `.md`; what only begins with a dot is a name."""
+    store.fill({"a.md": b"tea", "b/c.tar.gz": b"tea", ".hidden": b"tea", "d.e/f": b"tea", "g": b"md in the text"})
+
+    assert store.found("md") == {"g"}
+    assert store.found("gz") == set()
+    assert store.found("tar") == {"b/c.tar.gz"}
+    assert store.found("hidden") == {".hidden"}
+    assert store.found("e") == {"d.e/f"}
+
+
+def test_a_query_without_words_finds_nothing(library: Store) -> None:
+    """Nothing asked, nothing found, and no error."""
+    for query in ("", " ", "\n\t", "?!", "...", "-", '"', "*", "()", "—", "\0"):
+        assert library.search(query) == []
+
+
+@having(Can.LEAVE_OUT_STOP_WORDS)
+def test_a_query_of_stop_words_finds_nothing(library: Store) -> None:
+    """Words that stand in every text say nothing about what is looked for."""
+    for query in ("the", "what is the", "AND", "or not", "Who is it, and why?"):
+        assert library.search(query) == []
+
+
+@having(Can.LEAVE_OUT_STOP_WORDS)
+def test_stop_words_of_a_question_are_left_out(library: Store) -> None:
+    """A question in natural language finds what it is about, and not every text with `the` in it."""
+    assert library.found("What did she say about the ferries, and where do they go to?") == {"places/harbour"}
+
+
+def test_results_come_best_first(library: Store) -> None:
+    """What has more words of the query comes first, scores fall and are above zero: higher is better."""
+    results = library.search("ferries cranes islands dusk tomatoes stamps")
+
+    assert [result.key for result in results] == ["places/harbour", "plans/today", "places/library"]
+    scores = [result.score for result in results]
+    assert scores == sorted(scores, reverse=True)
+    assert len(set(scores)) == 3
+    assert min(scores) > 0
+
+
+def test_searching_again_gives_the_same(library: Store) -> None:
+    """A search changes nothing, and what nothing changed gives the same results in the same order."""
+    for query in ("coffee tea harbour", "the", "plans"):
+        first = library.search(query)
+
+        assert library.search(query) == first
+    assert library.contents() == CORPUS
+
+
+def test_every_match_is_given(store: Store) -> None:
+    """A search cuts nothing off: three hundred matches are three hundred results."""
+    keys = {f"note-{number:03}" for number in range(300)}
+    store.fill(dict.fromkeys(keys, b"tea"))
+
+    assert store.found("tea") == keys
+
+
+def test_a_search_sees_what_was_just_written(backend: Backend) -> None:
+    """New, overwritten, deleted and rewritten values are found by what they hold now, by anyone, at once."""
+    store, other = backend.open(), backend.open()
+    store.write("a", b"tea")
+    assert store.found("tea") == other.found("tea") == {"a"}
+
+    other.write("a", b"coffee")
+    assert store.found("tea") == set()
+    assert store.found("coffee") == {"a"}
+
+    store.delete("a")
+    assert store.found("coffee") == other.found("coffee") == set()
+
+    store.write("a", b"tea once more")
+    other.write("b", b"tea for two")
+    assert store.found("tea") == other.found("tea") == {"a", "b"}
+
+
+def test_a_search_sees_every_one_of_many_changes(store: Store) -> None:
+    """Between two searches, values may come, change and go as they like."""
+    names = [f"n{number:02}" for number in range(40)]
+    store.fill({name: f"first{name}".encode() for name in names})
+    assert store.found("firstn07") == {"n07"}
+
+    for number, name in enumerate(names):
+        if number % 3 == 0:
+            store.delete(name)
+        elif number % 3 == 1:
+            store.write(name, f"second{name}".encode())
+            store.write(name, f"third{name}".encode())
+
+    queries = " ".join(f"first{name} second{name} third{name}" for name in names)
+    assert store.found(queries) == {name for number, name in enumerate(names) if number % 3}
+    assert store.found("secondn01") == set()
+    assert store.found("thirdn01") == {"n01"}
+    assert store.found("firstn02") == {"n02"}
+
+
+def test_a_value_may_be_overwritten_by_itself(store: Store) -> None:
+    """Writing what is there already neither hides a value nor shows it twice."""
+    for _ in range(3):
+        store.write("a", b"tea")
+
+        assert store.found("tea") == {"a"}
+
+
+WORDS = (
+    ("Grüße aus Köln", "köln"),
+    ("un café crème", "café"),
+    ("un café crème", "CRÈME"),
+    ("el niño", "niño"),
+    ("чёрный чай", "чай"),
+    ("чёрный ЧАЙ", "чай"),
+    ("πράσινο τσάι", "τσάι"),
+    ("τσάι", "ΤΣΆΙ"),
+    ("çay bahçesi", "çay"),
+    ("trà xanh", "trà"),
+    ("شاي أخضر", "شاي"),
+    ("תה ירוק", "תה"),
+    ("a 2024 vintage", "2024"),
+    ("model x86 of room 3b", "x86"),
+    ("the dark_mode switch", "dark_mode"),
+    ("don't-stop", "stop don't"),
+    ("\N{MATHEMATICAL BOLD SMALL A}\U00020000", "\N{MATHEMATICAL BOLD SMALL A}\U00020000"),
+)
+"""Contents, and a query that finds each of them."""
+
+
+def test_words_of_any_language_find(store: Store) -> None:
+    """Words with accents and words of other alphabets are words, in large and small letters."""
+    store.write("b", b"nothing of the kind")
+    missed = []
+    for content, query in WORDS:
+        store.write("a", content.encode())
+        if store.found(query) != {"a"}:
+            missed.append((content, query))
+
+    assert missed == []
+
+
+DENSE = {
+    "zh": "昨天我买了红茶和牛奶",
+    "ja": "毎日お茶を飲みます",
+    "ko": "저는녹차를마셔요",
+    "en": "nothing of the kind",
+}
+
+
+WITHIN = {
+    "红茶": {"zh"},
+    "红": {"zh"},
+    "茶": {"zh", "ja"},
+    "买了红茶": {"zh"},
+    "お茶": {"ja"},
+    "飲みます": {"ja"},
+    "녹차": {"ko"},
+}
+
+
+@ours
+def test_sqlite_finds_text_that_is_written_without_spaces(store: Store) -> None:
+    """**Ours.** A query in Chinese, Japanese or Korean finds text that contains it; the SDK's search does not."""
+    store.fill({key: text.encode() for key, text in DENSE.items()})
+
+    assert {query: store.found(query) for query in WITHIN} == WITHIN
+
+
+@oracles
+def test_oracle_finds_text_without_spaces_as_a_whole_only(store: Store) -> None:
+    """To the SDK's keyword search, what stands between two spaces is one word, in every language."""
+    store.fill({key: text.encode() for key, text in DENSE.items()})
+
+    assert store.found("红茶") == set()
+    assert store.found(DENSE["zh"]) == {"zh"}
+
+
+@ours
+def test_sqlite_finds_words_by_their_beginning(store: Store) -> None:
+    """**Ours.** A word of the query finds longer words that begin with it, and none that only contains it."""
+    store.fill({"a": b"harbours and teapots", "b": b"steam"})
+
+    assert store.found("harbour") == {"a"}
+    assert store.found("tea") == {"a"}
+
+
+@ours
+def test_sqlite_scores_lie_between_zero_and_one(library: Store) -> None:
+    """**Ours.** Scores are shares of one, and results carry no value: reading thousands is what makes searches slow."""
+    results = library.search("coffee tea harbour ferries")
+
+    assert len(results) == 5
+    assert all(0 < result.score < 1 for result in results)
+    assert {result.data for result in results} == {None}
+
+
+@oracles
+def test_oracle_scores_count_words_and_carry_values(library: Store) -> None:
+    """The SDK's keyword search counts the query's words in each value, and gives the value with it."""
+    results = library.search("coffee ferries harbour")
+
+    assert {result.key: result.score for result in results} == {
+        "drinks/espresso.md": 1,
+        "people/ada.json": 1,
+        "places/harbour": 2,
+    }
+    assert all(result.data == CORPUS[result.key] for result in results)
+
+
+HALF_TEXT = (
+    b"tea\0pot",
+    b"\xff\xfe tea \x80\x81",
+    chance(3000) + b" tea " + chance(3000, 2),
+    b"tea\xff",
+    b"\x00" * 5000 + b" tea",
+    b"\xed\xa0\x80 tea \xed\xbf\xbf",
+    "tea \ufffe\uffff \U0010ffff".encode(),
+)
+
+
+def test_binary_content_is_searched_as_far_as_it_is_text(store: Store) -> None:
+    """Bytes that are no text are no words, and hide none."""
+    store.fill({f"a{number}": content for number, content in enumerate(HALF_TEXT)})
+    store.fill({"b": b"", "c": chance(5000, 3), "d": b"\xff"})
+
+    assert store.found("tea") == {f"a{number}" for number in range(len(HALF_TEXT))}
+    assert store.read("a2") == HALF_TEXT[2]
+
+
+@pytest.mark.parametrize("boundary", [256, 2048, 4096, 65_536, 131_072])
+def test_a_word_is_found_wherever_it_lies(store: Store, boundary: int) -> None:
+    """A word may lie across any place at which a long value could be cut, in the middle of a character too."""
+    for word in ("watermelon", "чёрный", "茶" * 9):
+        for shift in (1, 4, 5):
+            store.write(f"at{shift}", b"x " * ((boundary - shift) // 2) + b"." * (shift % 2) + word.encode() + b" end")
+
+        assert store.found(word) == {"at1", "at4", "at5"}
+        assert store.found("end") == {"at1", "at4", "at5"}
+
+
+def test_the_messages_of_a_snapshot_are_found(store: Store) -> None:
+    """A snapshot is found by what was said, by its last message and after its next turn as well."""
+    messages = [said(number) for number in range(30)]
+    store.write("session/s", snapshot([*messages, said(30, "Let us talk about watermelons.")]))
+    assert store.found("watermelons") == {"session/s"}
+
+    store.write("session/s", snapshot([*messages, said(30, "[redacted]"), said(31, "Rather about figs.")]))
+    assert store.found("figs") == {"session/s"}
+    assert store.found("watermelons") == set()
