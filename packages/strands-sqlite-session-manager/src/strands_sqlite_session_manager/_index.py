@@ -9,7 +9,7 @@ BATCH_ENTRIES = 256
 
 _OF_OBJECT = "SELECT entry_id FROM search_entries WHERE change_id = ?"
 _STALE = "SELECT entry_id FROM search_entries WHERE change_id IS NULL LIMIT ?"
-_ADD_ENTRY = "INSERT INTO search_entries (entry_id, change_id) VALUES (?, ?)"
+_ADD_ENTRY = "INSERT INTO search_entries (entry_id, change_id, key) VALUES (?, ?, ?)"
 _ADD_WORDS = "INSERT INTO search_index (rowid, words) VALUES (?, ?)"
 _DROP_ENTRY = "DELETE FROM search_entries WHERE entry_id = ?"
 _DROP_WORDS = "DELETE FROM search_index WHERE rowid = ?"
@@ -17,9 +17,9 @@ _HAS_ENTRIES = "SELECT 1 FROM search_entries LIMIT 1"
 _DROP_ALL_WORDS = "INSERT INTO search_index (search_index) VALUES ('delete-all')"
 
 
-def add(connection: Connection, entry_id: int, change_id: int, words: str) -> None:
+def add(connection: Connection, entry_id: int, change_id: int, key: str, words: str) -> None:
     """Index an object under an entry of its own."""
-    connection.run(_ADD_ENTRY, (entry_id, change_id))
+    connection.run(_ADD_ENTRY, (entry_id, change_id, key))
     connection.run(_ADD_WORDS, (entry_id, words))
 
 

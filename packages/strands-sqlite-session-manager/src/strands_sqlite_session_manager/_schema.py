@@ -175,7 +175,8 @@ CREATE TABLE search_scopes (
 
 CREATE TABLE search_entries (
     entry_id INTEGER PRIMARY KEY, -- the rowid in search_index; each scope has a range of its own
-    change_id INTEGER REFERENCES objects (change_id) ON DELETE SET NULL -- NULL: to be taken out of the index
+    change_id INTEGER REFERENCES objects (change_id) ON DELETE SET NULL, -- NULL: to be taken out of the index
+    key TEXT NOT NULL -- of the object, below the prefix
 );
 CREATE INDEX search_entries_by_object ON search_entries (change_id);
 

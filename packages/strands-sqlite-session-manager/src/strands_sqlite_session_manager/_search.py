@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
 from typing import NamedTuple
 
 from strands.storage.storage import StorageSearchResult
@@ -20,7 +19,7 @@ MOST_RESULTS = 1000
 """How many results a search returns at most."""
 
 MOST_TERMS = 200
-"""Of a query with more words, only so many that occur at all count."""
+"""Of a query with more words that occur, only so many count, the rarest."""
 
 BATCH_OBJECTS = 256
 """How many objects are indexed in one transaction at most, so that other writers wait but for a moment."""
@@ -46,12 +45,12 @@ _CHANGED_IN_SCOPE = (
 _LAST_ENTRY = "SELECT max(entry_id) FROM search_entries WHERE entry_id BETWEEN ? AND ?"
 _KEY = "SELECT key FROM objects WHERE change_id = ?"
 _INDEXED_TO = "UPDATE search_scopes SET indexed_to = max(indexed_to, ?) WHERE scope_id = ?"
-_OCCURS = "SELECT 1 FROM search_index WHERE search_index MATCH ? AND rowid BETWEEN ? AND ? LIMIT 1"
+_COUNT = "SELECT count(*) FROM search_index WHERE search_index MATCH ? AND rowid BETWEEN ? AND ?"
 _MATCHES = """
 SELECT key, rank FROM (
     SELECT rowid AS entry_id, rank FROM search_index
     WHERE search_index MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rank LIMIT ?
-) JOIN search_entries USING (entry_id) JOIN objects USING (change_id) ORDER BY rank, key
+) JOIN search_entries USING (entry_id) WHERE change_id IS NOT NULL ORDER BY rank, key
 """
 
 _Found = list[tuple[str, float]]
@@ -68,7 +67,7 @@ def search(database: Database, prefix: str, query: str) -> list[StorageSearchRes
     found = database.read(lambda connection: None if _is_behind(connection, scope) else _best(connection, scope, terms))
     if found is None:  # others write all the time: catch up with them and search in one transaction
         found = _catch_up_and_search(database, scope, terms)
-    return [StorageSearchResult(key=key[len(prefix) :], score=rank / (rank - 1)) for key, rank in found]
+    return [StorageSearchResult(key=key, score=rank / (rank - 1)) for key, rank in found]
 
 
 class _Scope(NamedTuple):
@@ -94,10 +93,23 @@ def _register(database: Database, prefix: str) -> int:
 
 def _best(connection: Connection, scope: _Scope, terms: list[str]) -> _Found:
     """Return key and rank of the best matches."""
-    if len(terms) > MOST_TERMS:
-        occurring = (term for term in terms if connection.row(_OCCURS, (term, *scope.entries)) is not None)
-        terms = list(islice(occurring, MOST_TERMS))
-    return connection.rows(_MATCHES, (" OR ".join(terms), *scope.entries, MOST_RESULTS)) if terms else []
+    expression = _expression(connection, scope, terms)
+    return connection.rows(_MATCHES, (expression, *scope.entries, MOST_RESULTS)) if expression else []
+
+
+def _expression(connection: Connection, scope: _Scope, terms: list[str]) -> str:
+    """Return what to look for: any of the words that occur.
+
+    Ranking is what a search takes its time for. Where the rarest words alone give enough results, something that has
+    none of them is not ranked: it would not be among the best.
+    """
+    counts = {term: connection.row(_COUNT, (term, *scope.entries))[0] for term in terms}
+    occurring = sorted((term for term in terms if counts[term]), key=counts.__getitem__)[:MOST_TERMS]
+    rare: list[str] = []
+    while len(rare) < len(occurring) and sum(counts[term] for term in rare) < MOST_RESULTS:
+        rare.append(occurring[len(rare)])
+    everything, enough = " OR ".join(occurring), " OR ".join(rare)
+    return everything if rare == occurring else f"({enough}) AND ({everything})"
 
 
 def _catch_up_and_search(database: Database, scope: _Scope, terms: list[str]) -> _Found:
@@ -166,11 +178,12 @@ def _add(connection: Connection, scope: _Scope, change_ids: list[int], indexed_t
         found = connection.row(_KEY, (change_id,)) if change_id > already else None
         if found is not None:
             entry_id += 1
-            _index.add(connection, entry_id, change_id, _words_of(connection, found[0], scope.prefix))
+            key = found[0][len(scope.prefix) :]
+            content = _objects.read_object(found[0])(connection) or b""
+            _index.add(connection, entry_id, change_id, key, _words_of(key, content))
     connection.run(_INDEXED_TO, (indexed_to, scope.scope_id))
 
 
-def _words_of(connection: Connection, key: str, prefix: str) -> str:
+def _words_of(key: str, content: bytes) -> str:
     """Return the words of an object: those of its key in the scope, without the extension, and those of its bytes."""
-    content = _objects.read_object(key)(connection) or b""
-    return index_text(f"{_EXTENSION.sub('', key[len(prefix) :])}\n{content.decode(errors='replace')}")
+    return index_text(f"{_EXTENSION.sub('', key)}\n{content.decode(errors='replace')}")

@@ -23,7 +23,6 @@ NEW_FRAME = -2
 SMALLEST_FRAME = 256
 """What lies around the messages and is shorter than this many bytes, the object itself holds."""
 
-_BLOCK = 64 * 1024
 _TRIES = 4
 """How many places in the older version are looked at that hold the same bytes, but not as a part."""
 
@@ -98,6 +97,8 @@ def compare(data: bytes, cuts: Cuts, base: Version | None) -> Version:
         cuts: Where to cut what `base` does not have.
         base: An older version, or another object that is much like it.
     """
+    if base is not None and data == base.data:  # the latest snapshot after a checkpoint
+        return Version(data, base.sizes, base.part_ids, base.seams, base.skipped)
     version = Version(data)
     search = None if base is None else _Search(version, base)
     start = 0
@@ -174,24 +175,13 @@ class _Search:
 def _common(one: bytes, here: int, other: bytes, there: int) -> int:
     """Return how many bytes are the same from `here` on in `one` and from `there` on in `other`."""
     most = min(len(one) - here, len(other) - there)
-    same = 0
-    while same < most:
-        block = min(_BLOCK, most - same)
-        left = one[here + same : here + same + block]
-        right = other[there + same : there + same + block]
-        if left != right:
-            return same + _common_start(left, right)
-        same += block
-    return same
-
-
-def _common_start(left: bytes, right: bytes) -> int:
-    """Return how many bytes two different blocks of one length have in common at their start."""
-    same, different = 0, len(left)
+    view = memoryview(other)[there : there + most]
+    same, different = 0, most + 1
+    step = most
     while different - same > 1:
-        middle = (same + different) // 2
-        if left[same:middle] == right[same:middle]:
-            same = middle
+        if one.startswith(view[same : same + step], here + same):
+            same += step
         else:
-            different = middle
+            different = same + step
+        step = (different - same) // 2
     return same
