@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -140,7 +141,7 @@ def test_a_write_that_shares_a_commit_with_one_that_fails_is_stored_whole(db: Pa
 def queued(storage: SQLiteStorage, number: int) -> None:
     """Return once that many operations wait for their turn."""
     while len(storage._database._file.writer._queue) < number:
-        threading.Event().wait(0.001)
+        os.sched_yield()
 
 
 def test_a_cancelled_write_leaves_the_old_object_or_the_new_one(db: Path, storage: SQLiteStorage) -> None:

@@ -1,4 +1,4 @@
-"""Guardrails on snapshots: what one removed is read by no key, found by no search, and held by no row of the file."""
+"""Guardrails on snapshots: what one removed is read by no key, found by no search, and stands nowhere in the files."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
 from strands import Agent, tool
 from strands.session import SnapshotSessionManager
@@ -61,16 +60,11 @@ def found(storage: Storage, query: str) -> list[str]:
 
 
 @pytest.fixture
-def everything(backend: str, shut: Callable[[], None], folder: Path, tmp_path: Path) -> Everything:
-    """Close what the test opened, and return every byte that storage still holds; what SQLite has freed is left out."""
+def everything(shut: Callable[[], None], folder: Path) -> Everything:
+    """Close what the test opened, and return every byte of every file that it left."""
 
     def read() -> bytes:
         shut()
-        if backend == "sqlite":
-            database = apsw.Connection(str(folder / "sessions.db"))
-            database.execute("VACUUM INTO ?", (str(tmp_path / "compacted.db"),))
-            database.close()
-            return (tmp_path / "compacted.db").read_bytes()
         return b"\n".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
 
     return read
