@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import pytest
 
-from strands_sqlite_session_manager import DatabaseBusyError, SQLiteSessionManager
+from strands_sqlite_session_manager import DatabaseBusyError, SQLiteSessionManager, _schema
 
 PROCESSES, MESSAGES = 8, 500
 
@@ -64,7 +64,7 @@ def test_many_processes_may_open_a_new_file_at_once(crew: Any, tmp_path: Path, *
         assert [report for report in reports if "failed" in report] == []
         assert sorted(report["opened"] for report in reports) == sorted(names)
         connection = apsw.Connection(db)
-        assert connection.execute("SELECT count(*) FROM migrations").get == 1
+        assert connection.execute("SELECT count(*) FROM migrations").get == _schema.VERSION
         assert connection.execute("SELECT count(*) FROM sessions").get == len(set(names))
         connection.close()
 

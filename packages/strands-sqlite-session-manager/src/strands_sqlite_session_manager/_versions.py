@@ -23,8 +23,8 @@ NEW_FRAME = -2
 SMALLEST_FRAME = 256
 """What lies around the messages and is shorter than this many bytes, the object itself holds."""
 
-_TRIES = 4
-"""How many places in the older version are looked at that hold the same bytes, but not as a part."""
+_SCANS = 4
+"""How often the older version is read through for a part; then its parts are put in a table instead."""
 
 
 class Run(NamedTuple):
@@ -124,6 +124,7 @@ class _Search:
         self._version = version
         self._base = base
         self._next = 0
+        self._scans = 0
 
     def take_over(self, start: int, end: int) -> int:
         """Take the parts of the base that begin with what the new version has from `start` to `end`; count bytes."""
@@ -158,18 +159,27 @@ class _Search:
         return True
 
     def _find(self, part: bytes) -> int | None:
-        """Return the part of the base, not before the last one taken, where the bytes of `part` begin."""
-        bounds = self._base.bounds
-        at = bounds[self._next]
-        for _ in range(_TRIES):
-            at = self._base.data.find(part, at)
-            if at < 0:
-                return None
-            index = bisect_left(bounds, at)
-            if bounds[index] == at:
-                return index
-            at += 1
-        return None
+        """Return the part of the base, not before the last one taken, that is `part`, or begins with it."""
+        base = self._base
+        begin = base.bounds[self._next]
+        if base.data.startswith(part, begin):
+            return self._next
+        if self._scans == _SCANS:
+            places = self._places.get(part, [])
+            later = bisect_left(places, self._next)
+            return places[later] if later < len(places) else None
+        self._scans += 1
+        at = base.data.find(part, begin)
+        index = bisect_left(base.bounds, at)
+        return index if at >= 0 and base.bounds[index] == at else None
+
+    @cached_property
+    def _places(self) -> dict[bytes, list[int]]:
+        """Where each part of the base stands."""
+        places: dict[bytes, list[int]] = {}
+        for index, (start, end) in enumerate(pairwise(self._base.bounds)):
+            places.setdefault(self._base.data[start:end], []).append(index)
+        return places
 
 
 def _common(one: bytes, here: int, other: bytes, there: int) -> int:

@@ -136,7 +136,8 @@ class SQLiteStorage:
             query: Words, in any language; nothing in it is syntax.
 
         Returns:
-            At most the 1,000 best, with the score between 0 and 1, higher is better; `data` is not filled in.
+            The best, at most 1,000, with the score between 0 and 1, higher is better; `data` is not filled in. Where
+            the rarer words give 200 results, what has only the common ones is left out.
 
         Raises:
             SQLiteSessionError: The file cannot be read, or the index not written; the type says why.
