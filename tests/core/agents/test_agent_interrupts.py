@@ -4,68 +4,22 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from strands import Agent, ToolContext, tool
-from strands.hooks import BeforeToolCallEvent, HookProvider, HookRegistry
+from strands import Agent
 from strands.interrupt import Interrupt
 from strands.session.repository_session_manager import RepositorySessionManager
 
 from pytest_strands_sqlite import ScriptedModel, ToolCall
 
+from .questions import PIXELS, AskFirst, delete, deleted, photograph, photographed, rename
+
 OpenSession = Callable[..., RepositorySessionManager]
 NewAgent = Callable[..., Agent]
-
-PIXELS = bytes(range(256))
-
-deleted: list[str] = []
-photographed: list[str] = []
 
 
 @pytest.fixture(autouse=True)
 def _no_effects() -> None:
     deleted.clear()
     photographed.clear()
-
-
-@tool(context=True)
-def delete(path: str, tool_context: ToolContext) -> str:
-    """Delete a file when a person agrees."""
-    answer = tool_context.interrupt("approval", reason={"path": path, "why": "it cannot be undone"})
-    if answer != "yes":
-        return "kept"
-    deleted.append(path)
-    return "deleted"
-
-
-@tool(context=True)
-def rename(path: str, tool_context: ToolContext) -> str:
-    """Ask a person two questions."""
-    name = tool_context.interrupt("name", reason=path)
-    sure = tool_context.interrupt("sure", reason=name)
-    return f"{path} is {name}: {sure}"
-
-
-@tool
-def photograph(path: str) -> dict[str, Any]:
-    """Take a picture.
-
-    Args:
-        path: Of what.
-    """
-    photographed.append(path)
-    return {"status": "success", "content": [{"image": {"format": "png", "source": {"bytes": PIXELS}}}]}
-
-
-class AskFirst(HookProvider):
-    """Asks a person before each use of a tool."""
-
-    def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
-        """Listen to tool calls."""
-        registry.add_callback(BeforeToolCallEvent, self.ask)
-
-    def ask(self, event: BeforeToolCallEvent) -> None:
-        """Cancel the call unless the person agrees."""
-        if event.interrupt("gate", reason=event.tool_use["input"]) != "yes":
-            event.cancel_tool = "a person said no"
 
 
 def answers(interrupts: Any, response: Any) -> Any:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from strands import Agent
-from strands.hooks import BeforeNodeCallEvent, HookProvider, HookRegistry
 from strands.multiagent import GraphBuilder, Swarm
 from strands.multiagent.base import MultiAgentBase, MultiAgentResult, Status
 
 from pytest_strands_sqlite import ScriptedModel, ToolCall
 from strands_sqlite_session_manager import Conversion, convert_to_message_log, convert_to_snapshots
+from tests.core.agents.gates import AskBefore
 
 from .file import File, latest_key
 from .sessions import query, rows_of
@@ -28,22 +28,6 @@ HAND_OVER = [
     ToolCall("handoff_to_agent", {"agent_name": "coder", "message": "Code.", "context": {"in": "SQL"}}, "call-1"),
     "The coder does it.",
 ]
-
-
-class AskBefore(HookProvider):
-    """Asks a person before one node."""
-
-    def __init__(self, node_id: str) -> None:
-        self.node_id = node_id
-
-    def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
-        """Listen to node calls."""
-        registry.add_callback(BeforeNodeCallEvent, self.ask)
-
-    def ask(self, event: BeforeNodeCallEvent) -> None:
-        """Cancel the node unless the person agrees."""
-        if event.node_id == self.node_id and event.interrupt("gate", reason=event.node_id) != "yes":
-            event.cancel_node = "a person said no"
 
 
 def node(name: str, *replies: Any) -> Agent:

@@ -5,70 +5,23 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from strands import Agent, ToolContext, tool
+from strands import Agent
 from strands.hooks import BeforeNodeCallEvent
-from strands.multiagent import GraphBuilder
 from strands.multiagent.base import Status
-from strands.multiagent.graph import Graph
 from strands.session import SnapshotSessionManager
 
 from pytest_strands_sqlite import ToolCall
+from tests.core.agents.graphs import EDGES, answers, graph, image, outputs, sent_to, team
 
 OpenSession = Callable[..., SnapshotSessionManager]
 NewAgent = Callable[..., Agent]
 Stored = Callable[..., Any]
-
-PIXELS = bytes(range(256))
-EDGES = {
-    "line": [("draft", "edit"), ("edit", "print")],
-    "diamond": [("draft", "edit"), ("draft", "check"), ("edit", "print"), ("check", "print")],
-}
-
-
-@tool(context=True)
-def publish(text: str, tool_context: ToolContext) -> str:
-    """Publish a text when a person agrees."""
-    return f"{text}: {tool_context.interrupt('publish', reason=text)}"
-
-
-def graph(manager: SnapshotSessionManager, agents: dict[str, Agent], shape: str = "line", name: str = "press") -> Graph:
-    """Build a graph that starts at its draft node."""
-    builder = GraphBuilder().set_session_manager(manager).set_max_node_executions(20).set_graph_id(name)
-    nodes = {name: builder.add_node(agent, name) for name, agent in agents.items()}
-    for source, target in EDGES[shape]:
-        builder.add_edge(nodes[source], nodes[target])
-    return builder.set_entry_point("draft").build()
 
 
 def ask_before_edit(event: BeforeNodeCallEvent) -> None:
     """Ask a person before the edit node runs."""
     if event.node_id == "edit" and event.interrupt("gate", reason=event.node_id) != "yes":
         event.cancel_node = "a person said no"
-
-
-def team(new_agent: NewAgent, **scripts: list[Any]) -> dict[str, Agent]:
-    """Make the agents of a graph from their scripts."""
-    return {name: new_agent(None, *script, name=name, tools=[publish]) for name, script in scripts.items()}
-
-
-def sent_to(agent: Agent) -> list[str]:
-    """The texts that an agent got as its input."""
-    return [block["text"] for block in agent.messages[0]["content"] if "text" in block]
-
-
-def answers(result: Any, response: Any) -> Any:
-    """The prompt that answers all interrupts alike."""
-    return [{"interruptResponse": {"interruptId": each.id, "response": response}} for each in result.interrupts]
-
-
-def outputs(result: Any) -> dict[str, str]:
-    """What each node said."""
-    return {name: str(node.result).strip() for name, node in result.results.items()}
-
-
-def image() -> Any:
-    """An image block."""
-    return {"image": {"format": "png", "source": {"bytes": PIXELS}}}
 
 
 @pytest.mark.parametrize("strategy", ["node", "invocation"])
@@ -191,13 +144,13 @@ def test_two_graphs_and_an_agent_share_a_session(
     for name, edit, print_ in (("north", [failure], []), ("south", ["edited"], [failure])):
         agents = team(new_agent, draft=[f"{name} draft"], edit=edit, print=print_)
         with pytest.raises(RuntimeError, match="no connection"):
-            graph(manager, agents, name=name)(name)
+            graph(manager, agents, graph_id=name)(name)
 
     manager = restart()
     assert new_agent(manager, agent_id="north").messages == host.messages
     for name, edit in (("north", ["edited"]), ("south", [])):
         agents = team(new_agent, draft=[], edit=edit, print=["printed"])
-        result = graph(manager, agents, name=name)("Go on.")
+        result = graph(manager, agents, graph_id=name)("Go on.")
         assert outputs(result) == {"draft": f"{name} draft", "edit": "edited", "print": "printed"}
 
 

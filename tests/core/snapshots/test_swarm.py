@@ -5,58 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from strands import Agent, ToolContext, tool
-from strands.multiagent import Swarm
+from strands import Agent, tool
 from strands.multiagent.base import Status
 from strands.session import SnapshotSessionManager
 
 from pytest_strands_sqlite import ToolCall
+from tests.core.agents.swarms import HAND_OVER, answers, history, input_of, outputs, swarm
 
 OpenSession = Callable[..., SnapshotSessionManager]
 NewAgent = Callable[..., Agent]
 Stored = Callable[..., Any]
-
-HAND_OVER = [
-    ToolCall("handoff_to_agent", {"agent_name": "coder", "message": "Please code.", "context": {"language": "SQL"}}),
-    "The coder does it.",
-]
-
-
-@tool(context=True)
-def deploy(target: str, tool_context: ToolContext) -> str:
-    """Deploy when a person agrees."""
-    return f"{target}: {tool_context.interrupt('deploy', reason=target)}"
-
-
-def swarm(
-    manager: SnapshotSessionManager, new_agent: NewAgent, planner: list[Any], coder: list[Any], **options: Any
-) -> Swarm:
-    """Make a swarm of two agents from their scripts."""
-    nodes = [
-        new_agent(None, *planner, name="planner"),
-        new_agent(None, *coder, name="coder", tools=options.pop("tools", [deploy])),
-    ]
-    return Swarm(nodes, session_manager=manager, id="team", **options)
-
-
-def answers(result: Any, response: Any) -> Any:
-    """The prompt that answers all interrupts alike."""
-    return [{"interruptResponse": {"interruptId": each.id, "response": response}} for each in result.interrupts]
-
-
-def outputs(result: Any) -> dict[str, str]:
-    """What each agent said last."""
-    return {name: str(node.result).strip() for name, node in result.results.items()}
-
-
-def history(result: Any) -> list[str]:
-    """The agents in the order of their turns."""
-    return [node.node_id for node in result.node_history]
-
-
-def input_of(team: Swarm, name: str) -> str:
-    """What the swarm gave an agent as its input."""
-    return team.nodes[name].executor.messages[0]["content"][0]["text"]
 
 
 @pytest.mark.parametrize("strategy", ["node", "invocation"])
