@@ -140,7 +140,7 @@ def sdk(session: nox.Session, strands: str) -> None:
     if _show_versions(session, "strands-agents") == locked:
         session.log("this is the release in the lock, with which all other sessions run")
         return
-    _pytest(session, *_leaving_out((*SAME_WITH_EVERY_SDK, "conversion")))
+    _pytest(session, *_leaving_out((*SAME_WITH_EVERY_SDK, "conversion")), "--ignore=tests/test_benchmarks.py")
 
 
 @nox.session(python=OLDEST)

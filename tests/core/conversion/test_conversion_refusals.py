@@ -91,6 +91,18 @@ def test_overwriting_snapshots_leaves_nothing_of_the_old_agents(file: File) -> N
     assert memory_of(TALKS["tools"].resume(file.snapshots("s"))) == memory_of(TALKS["tools"].resume(file.log("s")))
 
 
+def test_overwriting_snapshots_leaves_what_is_none(file: File) -> None:
+    """An object of the user's below the session, whatever its name ends in, stays, and is no snapshot."""
+    fill(file, "t")
+    key = "session/new/exports/old_message_log.json"
+    file.write(key, {"mine": True})
+
+    convert_to_snapshots("t", file.path, new_session_id="new")
+    convert_to_snapshots("t", file.path, new_session_id="new", overwrite=True)
+
+    assert file.read(key) == {"mine": True}
+
+
 @both_ways
 def test_a_source_that_does_not_exist_is_named(file: File, convert: Convert) -> None:
     """A session that exists in the other model only, or nowhere, is not found, and nothing appears in the file."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from .backends import Backend, Can, Store, having, oracles, ours
@@ -305,3 +307,22 @@ def test_the_messages_of_a_snapshot_are_found(store: Store) -> None:
     store.write("session/s", snapshot([*messages, said(30, "[redacted]"), said(31, "Rather about figs.")]))
     assert store.found("figs") == {"session/s"}
     assert store.found("watermelons") == set()
+
+
+@ours
+@pytest.mark.parametrize("query", [None, 3, b"tea"])
+def test_only_text_is_a_query(store: Store, query: Any) -> None:
+    """What is no text is a `TypeError`, as it is for a key."""
+    with pytest.raises(TypeError, match="must be str"):
+        store.search(query)
+
+
+@ours
+def test_what_has_most_of_the_words_is_found_among_hundreds_that_have_one(store: Store) -> None:
+    """A text with ten words of eleven comes before all that have the eleventh, which is a little rarer."""
+    words = [f"word{number}x" for number in range(10)]
+    filled = {f"alpha{number}": b"alpha" for number in range(210)}
+    filled |= {f"{word}{number}": word.encode() for word in words for number in range(211)}
+    store.fill({**filled, "answer": " ".join(words).encode()})
+
+    assert store.search(" ".join(["alpha", *words]))[0].key == "answer"

@@ -70,7 +70,8 @@ class Cuts:
         if start < self._first:
             return self._first
         if start < self._end:
-            found = self._data.find(self._separator, start + 1, self._end)
+            within = min(self._end, start + LARGEST_PART + len(self._separator))
+            found = self._data.find(self._separator, start + 1, within)
             return self._end if found < 0 else found
         return self._tail[bisect_right(self._tail, start)]
 

@@ -21,9 +21,6 @@ MOST_RESULTS = 1000
 MOST_TERMS = 200
 """Of a query with more words that occur, only so many count, the rarest."""
 
-ENOUGH_RESULTS = 200
-"""Where the rarest words of a query give so many results, what has only the others is left out."""
-
 BATCH_OBJECTS = 256
 """How many objects are indexed in one transaction at most, so that other writers wait but for a moment."""
 
@@ -101,18 +98,11 @@ def _best(connection: Connection, scope: _Scope, terms: list[str]) -> _Found:
 
 
 def _expression(connection: Connection, scope: _Scope, terms: list[str]) -> str:
-    """Return what to look for: any of the words that occur.
-
-    Ranking is what a search takes its time for. Where the rarest words alone give enough results, something that has
-    none of them is not ranked: it would not be among the best.
-    """
-    counts = {term: connection.row(_COUNT, (term, *scope.entries))[0] for term in terms}
-    occurring = sorted((term for term in terms if counts[term]), key=counts.__getitem__)[:MOST_TERMS]
-    rare: list[str] = []
-    while len(rare) < len(occurring) and sum(counts[term] for term in rare) < ENOUGH_RESULTS:
-        rare.append(occurring[len(rare)])
-    everything, enough = " OR ".join(occurring), " OR ".join(rare)
-    return everything if rare == occurring else f"({enough}) AND ({everything})"
+    """Return what to look for: any of the words; of very many, the rarest of those that occur."""
+    if len(terms) > MOST_TERMS:
+        counts = {term: connection.row(_COUNT, (term, *scope.entries))[0] for term in terms}
+        terms = sorted((term for term in terms if counts[term]), key=counts.__getitem__)[:MOST_TERMS]
+    return " OR ".join(terms)
 
 
 def _catch_up_and_search(database: Database, scope: _Scope, terms: list[str]) -> _Found:

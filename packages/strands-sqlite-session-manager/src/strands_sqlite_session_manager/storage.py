@@ -136,12 +136,13 @@ class SQLiteStorage:
             query: Words, in any language; nothing in it is syntax.
 
         Returns:
-            The best, at most 1,000, with the score between 0 and 1, higher is better; `data` is not filled in. Where
-            the rarer words give 200 results, what has only the common ones is left out.
+            The best, at most 1,000, with the score between 0 and 1, higher is better; `data` is not filled in.
 
         Raises:
             SQLiteSessionError: The file cannot be read, or the index not written; the type says why.
+            TypeError: The query is no text.
         """
+        _require_text(query)
         database, prefix = self._database, self._prefix
         if loop_may_wait():
             return _search.search(database, prefix, query)
@@ -199,6 +200,12 @@ class SQLiteStorage:
         if loop_may_wait():
             return self._database.read(operation)
         return await asyncio.to_thread(self._database.read, operation)
+
+
+def _require_text(query: object) -> None:
+    if not isinstance(query, str):
+        message = f"a query must be str, not {type(query).__name__}"
+        raise TypeError(message)
 
 
 def _as_bytes(data: object) -> bytes:

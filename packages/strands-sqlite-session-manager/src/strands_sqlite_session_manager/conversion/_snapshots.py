@@ -48,17 +48,20 @@ def session_folder(namespace: str, session_id: str) -> str:
 
 def exist(connection: Connection, folder: str) -> bool:
     """Tell whether the session has snapshots."""
-    return any(_is_current(key) for key in list_keys(folder)(connection))
+    return any(_is_current(key[len(folder) :]) for key in list_keys(folder)(connection))
 
 
 def remove(connection: Connection, folder: str) -> None:
     """Delete the session's latest snapshots and archives; its checkpoints stay."""
-    for key in filter(_is_current, list_keys(folder)(connection)):
-        delete_object(key)(connection)
+    for key in list_keys(folder)(connection):
+        if _is_current(key[len(folder) :]):
+            delete_object(key)(connection)
 
 
-def _is_current(key: str) -> bool:
-    return key.endswith((LATEST, SESSION_ARCHIVE))
+def _is_current(name: str) -> bool:
+    """Tell whether an object of a session, by its key below the session's folder, is one that a conversion writes."""
+    found = _SCOPE.fullmatch(name)
+    return name == SESSION_ARCHIVE if found is None else found[3] in (LATEST, ARCHIVE)
 
 
 def write(connection: Connection, folder: str, log: SessionLog) -> None:
