@@ -9,6 +9,7 @@ from strands.interrupt import Interrupt
 from strands.session.repository_session_manager import RepositorySessionManager
 
 from pytest_strands_sqlite import ScriptedModel, ToolCall
+from tests.core.talking import results
 
 from .questions import PIXELS, AskFirst, delete, deleted, photograph, photographed, rename
 
@@ -26,12 +27,6 @@ def answers(interrupts: Any, response: Any) -> Any:
     """The prompt that answers all interrupts alike."""
     found: list[Interrupt] = list(interrupts)
     return [{"interruptResponse": {"interruptId": interrupt.id, "response": response}} for interrupt in found]
-
-
-def results(agent: Agent) -> list[Any]:
-    """The contents of all tool results in a conversation."""
-    blocks = [block for message in agent.messages for block in message["content"]]
-    return [block["toolResult"]["content"] for block in blocks if "toolResult" in block]
 
 
 @pytest.mark.parametrize(("answer", "outcome"), [("yes", ("deleted", ["a.txt"])), ("no", ("kept", []))])

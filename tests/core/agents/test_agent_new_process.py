@@ -18,6 +18,7 @@ from strands.types.content import Messages
 from strands.types.session import decode_bytes_values
 
 from pytest_strands_sqlite import ScriptedModel
+from tests.core.talking import said
 
 NewAgent = Callable[..., Agent]
 Opener = Callable[[str, Path], RepositorySessionManager]
@@ -81,11 +82,6 @@ def work(name: str) -> str:
         name: Whose work it is.
     """
     return f"done for {name}"
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 def test_the_whole_conversation_is_there(

@@ -9,6 +9,7 @@ from strands.session.repository_session_manager import RepositorySessionManager
 from strands.types.content import Messages
 
 from pytest_strands_sqlite import Redaction, ScriptedModel, ToolCall
+from tests.core.talking import said
 
 OpenSession = Callable[..., RepositorySessionManager]
 NewAgent = Callable[..., Agent]
@@ -27,11 +28,6 @@ REDACTS_RETRIED_PROMPTS = SDK >= (1, 57, 2)
 def read_card() -> str:
     """Read the card."""
     return SECRET
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 def stored(manager: RepositorySessionManager, agent: Agent) -> str:

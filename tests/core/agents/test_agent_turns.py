@@ -11,6 +11,7 @@ from strands.session.repository_session_manager import RepositorySessionManager
 from strands.types.content import Messages
 
 from pytest_strands_sqlite import ScriptedModel, ToolCall
+from tests.core.talking import said
 
 OpenSession = Callable[..., RepositorySessionManager]
 NewAgent = Callable[..., Agent]
@@ -38,11 +39,6 @@ def broken() -> str:
     """Fail."""
     msg = "no such sensor"
     raise RuntimeError(msg)
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 def stored(manager: RepositorySessionManager, agent: Agent) -> Messages:

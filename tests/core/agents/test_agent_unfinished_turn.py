@@ -9,6 +9,7 @@ from strands.session.repository_session_manager import RepositorySessionManager
 from strands.types.content import Messages
 
 from pytest_strands_sqlite import ScriptedModel, ToolCall
+from tests.core.talking import said
 
 OpenSession = Callable[..., RepositorySessionManager]
 NewAgent = Callable[..., Agent]
@@ -54,11 +55,6 @@ def measure(place: str) -> str:
     """
     ran.append(place)
     return f"7 {place}"
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 def pairs(messages: Messages) -> tuple[list[str], list[tuple[str, str]]]:

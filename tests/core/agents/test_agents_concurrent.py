@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from strands import Agent, tool
 from strands.session.repository_session_manager import RepositorySessionManager
-from strands.types.content import Messages
 
 from pytest_strands_sqlite import ToolCall
+from tests.core.talking import said
 
 OpenSession = Callable[..., RepositorySessionManager]
 NewAgent = Callable[..., Agent]
@@ -27,11 +27,6 @@ async def look_up(key: str) -> str:
     """
     await asyncio.sleep(0)
     return f"value of {key}"
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 def steps(name: str) -> list[str | ToolCall]:

@@ -5,18 +5,13 @@ from collections.abc import Callable
 import pytest
 from strands import Agent
 from strands.session.repository_session_manager import RepositorySessionManager
-from strands.types.content import Messages
 from strands.types.exceptions import SessionException
 
 from pytest_strands_sqlite import ScriptedModel, ToolCall
+from tests.core.talking import said
 
 OpenSession = Callable[..., RepositorySessionManager]
 NewAgent = Callable[..., Agent]
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 def test_agents_of_one_session_keep_their_own_conversations_and_states(

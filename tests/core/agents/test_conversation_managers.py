@@ -11,10 +11,10 @@ from strands.agent.conversation_manager import (
     SummarizingConversationManager,
 )
 from strands.session.repository_session_manager import RepositorySessionManager
-from strands.types.content import Messages
 from strands.types.exceptions import ContextWindowOverflowException
 
 from pytest_strands_sqlite import ScriptedModel, ToolCall
+from tests.core.talking import said
 
 OpenSession = Callable[..., RepositorySessionManager]
 NewAgent = Callable[..., Agent]
@@ -28,11 +28,6 @@ def double(number: int) -> str:
         number: What to double.
     """
     return f"{2 * number}"
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 def stored(manager: RepositorySessionManager, agent: Agent) -> list[str]:

@@ -10,6 +10,7 @@ from strands.storage import Storage
 from strands.vended_plugins.context_offloader import ContextOffloader
 
 from pytest_strands_sqlite import ToolCall
+from tests.core.talking import results
 
 OpenStorage = Callable[..., Storage]
 NewAgent = Callable[..., Agent]
@@ -26,12 +27,6 @@ PICTURE: Any = {"image": {"format": "png", "source": {"bytes": PNG}}}
 def read_log() -> dict[str, Any]:
     """Read a long log, with a table and a picture in it."""
     return {"status": "success", "content": [{"text": LONG}, {"json": ROWS}, PICTURE]}
-
-
-def results(agent: Agent) -> list[Any]:
-    """The contents of all tool results in a conversation."""
-    blocks = [block for message in agent.messages for block in message["content"]]
-    return [block["toolResult"]["content"] for block in blocks if "toolResult" in block]
 
 
 def test_the_session_goes_to_the_storage_of_the_agent(

@@ -17,6 +17,7 @@ from strands.types.content import Messages
 
 from pytest_strands_sqlite import ScriptedModel, ToolCall
 from strands_sqlite_session_manager import SQLiteSessionManager
+from tests.core.talking import said
 
 OpenSession = Callable[..., SnapshotSessionManager]
 OpenStorage = Callable[..., Storage]
@@ -67,11 +68,6 @@ def image(content: bytes) -> Any:
 def document(content: bytes) -> Any:
     """A document block."""
     return {"document": {"format": "pdf", "name": "report", "source": {"bytes": content}}}
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 def steps(name: str) -> list[str | ToolCall]:

@@ -18,6 +18,8 @@ from strands.bidi.types.events import (
 from strands.session import SnapshotSessionManager
 from strands.types.content import Messages
 
+from tests.core.talking import said
+
 OpenSession = Callable[..., SnapshotSessionManager]
 Stored = Callable[..., Any]
 
@@ -61,11 +63,6 @@ class Line(BidiModel):
         """Give what the other end says."""
         while True:
             yield await self._events.get()
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 async def talk(agent: BidiAgent, prompt: str) -> None:

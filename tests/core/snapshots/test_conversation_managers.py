@@ -5,54 +5,28 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from strands import Agent, tool
+from strands import Agent
 from strands.agent.conversation_manager import (
     NullConversationManager,
-    SlidingWindowConversationManager,
-    SummarizingConversationManager,
 )
 from strands.session import SnapshotSessionManager
-from strands.types.content import Messages
 from strands.types.exceptions import ContextWindowOverflowException
 
 from pytest_strands_sqlite import ScriptedModel, ToolCall
+from tests.core.agents.test_conversation_managers import (  # noqa: F401 - the same promises hold on snapshots
+    double,
+    summaries,
+    talk,
+    test_another_conversation_manager_after_the_restart_is_refused,
+    window,
+)
+from tests.core.talking import said
 
 OpenSession = Callable[..., SnapshotSessionManager]
 NewAgent = Callable[..., Agent]
 Stored = Callable[..., Any]
 
 OVERFLOW = ContextWindowOverflowException("too long")
-
-
-@tool
-def double(number: int) -> str:
-    """Double a number.
-
-    Args:
-        number: What to double.
-    """
-    return f"{2 * number}"
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
-
-
-def window() -> dict[str, Any]:
-    """Options of an agent that keeps four messages."""
-    return {"conversation_manager": SlidingWindowConversationManager(window_size=4)}
-
-
-def summaries() -> dict[str, Any]:
-    """Options of an agent that summarizes half of its conversation."""
-    return {"conversation_manager": SummarizingConversationManager(summary_ratio=0.5, preserve_recent_messages=2)}
-
-
-def talk(agent: Agent, turns: range) -> None:
-    """Hold one turn for each number."""
-    for turn in turns:
-        agent(f"q{turn}")
 
 
 @pytest.mark.parametrize("strategy", ["message", "invocation"])
@@ -158,16 +132,3 @@ def test_an_agent_that_keeps_everything_restores_everything(
 
     assert len(restored.messages) == 44
     assert restored.messages == agent.messages
-
-
-def test_another_conversation_manager_after_the_restart_is_refused(
-    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
-) -> None:
-    """The SDK refuses state of another manager; the session stays as it was for the right one."""
-    agent = new_agent(open_session(), "a0", "a1", "a2", **window())
-    talk(agent, range(3))
-
-    with pytest.raises(ValueError, match="Invalid conversation manager state"):
-        new_agent(restart(), **summaries())
-
-    assert new_agent(restart(), **window()).messages == agent.messages

@@ -9,6 +9,8 @@ from strands import Agent
 from strands.multiagent import GraphBuilder, Swarm
 from strands.session import SnapshotSessionManager
 
+from tests.core.agents.graphs import outputs
+
 OpenSession = Callable[..., SnapshotSessionManager]
 NewAgent = Callable[..., Agent]
 
@@ -22,11 +24,6 @@ def folder(left_behind: Callable[[str], Path]) -> Path:
 def sent_to(agent: Any) -> list[str]:
     """The texts that an agent got as its input."""
     return [block["text"] for block in agent.messages[0]["content"] if "text" in block]
-
-
-def outputs(result: Any) -> dict[str, str]:
-    """What each node said."""
-    return {name: str(node.result).strip() for name, node in result.results.items()}
 
 
 def test_the_graph_that_was_killed_goes_on(open_session: OpenSession, new_agent: NewAgent) -> None:

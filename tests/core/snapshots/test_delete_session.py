@@ -8,8 +8,9 @@ from strands import Agent
 from strands.memory import MemoryManager
 from strands.session import SnapshotSessionManager
 from strands.storage import Storage
-from strands.types.content import Messages
 from strands.vended_memory_stores.file_memory_store import FileMemoryStore
+
+from tests.core.talking import said
 
 OpenStorage = Callable[..., Storage]
 OpenSession = Callable[..., SnapshotSessionManager]
@@ -17,11 +18,6 @@ NewAgent = Callable[..., Agent]
 Shut = Callable[[], None]
 
 CHECKPOINTS: dict[str, Any] = {"snapshot_trigger": lambda **_: True}
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 def converse(new_agent: NewAgent, manager: SnapshotSessionManager, *agent_ids: str) -> None:

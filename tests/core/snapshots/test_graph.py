@@ -10,8 +10,13 @@ from strands.hooks import BeforeNodeCallEvent
 from strands.multiagent.base import Status
 from strands.session import SnapshotSessionManager
 
-from pytest_strands_sqlite import ToolCall
-from tests.core.agents.graphs import EDGES, answers, graph, image, outputs, sent_to, team
+from tests.core.agents.graphs import EDGES, answers, graph, outputs, team
+from tests.core.agents.test_agent_graph import (  # noqa: F401 - the same promises hold on snapshots
+    test_a_completed_graph_starts_again_after_a_restart,
+    test_a_failed_graph_goes_on_at_the_node_that_failed,
+    test_a_tool_that_asks_inside_a_node_is_answered_after_a_restart,
+    test_bytes_in_the_task_of_a_graph_survive_a_restart,
+)
 
 OpenSession = Callable[..., SnapshotSessionManager]
 NewAgent = Callable[..., Agent]
@@ -48,24 +53,6 @@ def test_what_is_in_the_file_while_a_graph_runs(
     assert sorted(snapshot["data"]["state"]["completed_nodes"]) == ["draft", "edit", "print"]
 
 
-def test_a_failed_graph_goes_on_at_the_node_that_failed(
-    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
-) -> None:
-    """After a restart finished nodes keep their results, and the failed one runs again with these as input."""
-    agents = team(new_agent, draft=["a draft"], edit=[RuntimeError("no connection")], print=[])
-    with pytest.raises(RuntimeError, match="no connection"):
-        graph(open_session(), agents)("Write about rain.")
-
-    later = team(new_agent, draft=[], edit=["edited"], print=["printed"])
-    result = graph(restart(), later)("Write about rain.")
-
-    assert outputs(result) == {"draft": "a draft", "edit": "edited", "print": "printed"}
-    assert [node.node_id for node in result.execution_order] == ["draft", "edit", "print"]
-    sent = sent_to(later["edit"])
-    assert "Original Task: Write about rain." in sent
-    assert any("a draft" in text for text in sent)
-
-
 @pytest.mark.parametrize("shape", sorted(EDGES))
 def test_a_graph_that_waits_before_a_node_is_answered_after_a_restart(
     open_session: OpenSession, restart: OpenSession, new_agent: NewAgent, shape: str
@@ -85,52 +72,6 @@ def test_a_graph_that_waits_before_a_node_is_answered_after_a_restart(
 
     assert result.status == Status.COMPLETED
     assert outputs(result) == {name: f"{name} done" for name in names}
-
-
-def test_a_tool_that_asks_inside_a_node_is_answered_after_a_restart(
-    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
-) -> None:
-    """The conversation, state and waiting tool call of the agent in the node are restored with the graph."""
-    agents = team(new_agent, draft=["a draft"], edit=[ToolCall("publish", {"text": "rain"})], print=[])
-    agents["edit"].state.set("seen", 1)
-    waiting = graph(open_session(), agents)("Write.")
-    assert [each.reason for each in waiting.interrupts] == ["rain"]
-
-    later = team(new_agent, draft=[], edit=["edited"], print=["printed"])
-    result = graph(restart(), later)(answers(waiting, {"copies": 3}))
-
-    assert outputs(result) == {"draft": "a draft", "edit": "edited", "print": "printed"}
-    messages = later["edit"].messages
-    assert messages[:2] == agents["edit"].messages
-    assert messages[2]["content"][0]["toolResult"]["content"] == [{"text": "rain: {'copies': 3}"}]
-    assert later["edit"].state.get() == {"seen": 1}
-
-
-def test_bytes_in_the_task_of_a_graph_survive_a_restart(
-    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
-) -> None:
-    """A picture in the task reaches the nodes that run after the restart as the same bytes."""
-    agents = team(new_agent, draft=["a draft"], edit=[RuntimeError("no connection")], print=[])
-    with pytest.raises(RuntimeError, match="no connection"):
-        graph(open_session(), agents)([{"text": "Describe this."}, image()])
-
-    later = team(new_agent, draft=[], edit=["edited"], print=["printed"])
-    graph(restart(), later)("Go on.")
-
-    assert image() in later["edit"].messages[0]["content"]
-
-
-def test_a_completed_graph_starts_again_after_a_restart(
-    open_session: OpenSession, restart: OpenSession, new_agent: NewAgent
-) -> None:
-    """A graph that came to its end takes a new task from its first node."""
-    open_session()
-    for task in ("first", "second"):
-        agents = team(new_agent, draft=[f"{task} draft"], edit=[f"{task} edit"], print=[f"{task} print"])
-        result = graph(restart(), agents)(task)
-        assert result.status == Status.COMPLETED
-        assert outputs(result) == {name: f"{task} {name}" for name in agents}
-        assert sent_to(agents["draft"]) == [task]
 
 
 def test_two_graphs_and_an_agent_share_a_session(

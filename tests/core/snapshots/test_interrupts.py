@@ -10,6 +10,8 @@ from strands.session import SnapshotSessionManager
 
 from pytest_strands_sqlite import ScriptedModel, ToolCall
 from tests.core.agents.questions import PIXELS, AskFirst, delete, deleted, photograph, photographed, rename
+from tests.core.agents.swarms import answers
+from tests.core.talking import results
 
 OpenSession = Callable[..., SnapshotSessionManager]
 NewAgent = Callable[..., Agent]
@@ -21,21 +23,10 @@ def _no_effects() -> None:
     photographed.clear()
 
 
-def answers(result: Any, response: Any) -> Any:
-    """The prompt that answers all interrupts alike."""
-    return [{"interruptResponse": {"interruptId": each.id, "response": response}} for each in result.interrupts]
-
-
 async def go_back(manager: SnapshotSessionManager, agent: Agent) -> None:
     """Restore the first checkpoint."""
     first = (await manager.list_snapshot_ids(agent))[0]
     assert await manager.restore_snapshot(agent, snapshot_id=first)
-
-
-def results(agent: Agent) -> list[Any]:
-    """The contents of all tool results in a conversation."""
-    blocks = [block for message in agent.messages for block in message["content"]]
-    return [block["toolResult"]["content"] for block in blocks if "toolResult" in block]
 
 
 @pytest.mark.parametrize("strategy", ["message", "invocation"])

@@ -14,6 +14,7 @@ from strands.types.content import Messages
 from strands.vended_memory_stores.file_memory_store import FileMemoryStore
 
 from pytest_strands_sqlite import ToolCall
+from tests.core.talking import said
 
 OpenSession = Callable[..., SnapshotSessionManager]
 OpenStorage = Callable[..., Storage]
@@ -52,11 +53,6 @@ def work(name: str) -> str:
         name: Whose work it is.
     """
     return f"done for {name}"
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 def results(messages: Messages) -> list[Any]:

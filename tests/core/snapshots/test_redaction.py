@@ -10,9 +10,9 @@ import pytest
 from strands import Agent, tool
 from strands.session import SnapshotSessionManager
 from strands.storage import Storage
-from strands.types.content import Messages
 
 from pytest_strands_sqlite import ModelCall, Redaction, ScriptedModel, ToolCall
+from tests.core.talking import said
 
 OpenSession = Callable[..., SnapshotSessionManager]
 OpenStorage = Callable[..., Storage]
@@ -34,11 +34,6 @@ SMALL, LARGE = f"Hello {KNOWN}.", " ".join([f"Hello {KNOWN}."] * 400)
 def read_card() -> str:
     """Read the card."""
     return SECRET
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 def readable(storage: Storage) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from strands import Agent, tool
 from strands.session import SnapshotSessionManager
-from strands.types.content import Messages
 
 from pytest_strands_sqlite import ModelCall, ToolCall
+from tests.core.talking import said
 
 OpenSession = Callable[..., SnapshotSessionManager]
 NewAgent = Callable[..., Agent]
@@ -47,11 +47,6 @@ def kind(message: Any) -> str:
 def roles(snapshot: Any) -> list[str]:
     """The kinds of the messages in a snapshot."""
     return [kind(message) for message in snapshot["data"]["messages"]] if snapshot else []
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 class Watcher:

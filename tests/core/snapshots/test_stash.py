@@ -11,6 +11,7 @@ from strands.session import SnapshotSessionManager
 from strands.storage import Storage
 
 from pytest_strands_sqlite import ToolCall
+from tests.core.talking import results
 
 OpenStorage = Callable[..., Storage]
 NewAgent = Callable[..., Agent]
@@ -37,12 +38,6 @@ def reader(new_agent: NewAgent, storage: Storage, *steps: Any, session_id: str =
     manager = SnapshotSessionManager(session_id, storage=storage)
     options = {"context_manager": "auto", "storage": storage, "tools": [read_log]} | options
     return new_agent(manager, *steps, **options)
-
-
-def results(agent: Agent) -> list[Any]:
-    """The contents of all tool results in a conversation."""
-    blocks = [block for message in agent.messages for block in message["content"]]
-    return [block["toolResult"]["content"] for block in blocks if "toolResult" in block]
 
 
 def keys(storage: Storage, prefix: str) -> list[str]:

@@ -11,6 +11,8 @@ from strands.agent.conversation_manager import SlidingWindowConversationManager
 from strands.session import SnapshotSessionManager
 from strands.types.content import Messages
 
+from tests.core.talking import said
+
 OpenSession = Callable[..., SnapshotSessionManager]
 NewAgent = Callable[..., Agent]
 
@@ -46,11 +48,6 @@ def traveller(new_agent: NewAgent, manager: SnapshotSessionManager, *steps: str)
 def window(messages: Messages, turn: int) -> Messages:
     """What the agent had in its context after a turn."""
     return messages[: 2 * turn + 2][-WINDOW:]
-
-
-def said(messages: Messages) -> list[str]:
-    """The texts of a conversation."""
-    return [block["text"] for message in messages for block in message["content"] if "text" in block]
 
 
 def test_the_latest_is_what_a_new_process_starts_from(
