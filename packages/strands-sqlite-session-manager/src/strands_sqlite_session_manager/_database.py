@@ -7,14 +7,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
 
 from ._connection import Connection
 from ._files import OpenFile, Prepare, join, leave
 from ._requests import OneStatement, Operation, Options
 from .errors import DatabaseClosedError
 
-__all__ = ["Batch", "Database", "OneStatement", "Operation", "Options"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Batch", "Database", "DatabaseUser", "OneStatement", "Operation", "Options"]
 
 T = TypeVar("T")
 
@@ -125,6 +129,31 @@ class Database:
             message = f"database=<{self.path}> was closed"
             raise DatabaseClosedError(message)
         return self._file
+
+
+class DatabaseUser:
+    """What those who use a database have in common: its path, and that they leave it at the end."""
+
+    _database: Database
+
+    @property
+    def db_path(self) -> str:
+        """The file, `:memory:` or URI in use."""
+        return self._database.path
+
+    def close(self) -> None:
+        """Leave the database; the last user to leave closes the file. Again is fine."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        """Return this, to be closed at the end of the `with` block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close this."""
+        self.close()
 
 
 class Batch:

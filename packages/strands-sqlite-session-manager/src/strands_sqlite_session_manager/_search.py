@@ -31,7 +31,7 @@ _FEW = 4096
 """So many changes, in scope or not, are looked through one by one, and not noted while none is in scope."""
 
 _ENTRIES = 1 << 32
-"""Entries of a scope are numbered from `scope_id * _ENTRIES` on, so that a search in one looks at no other."""
+"""Entries of a scope are numbered from `scope_id * _ENTRIES` on, so that a search returns those of one range."""
 
 _EXTENSION = re.compile(r"(?<=[^/])\.[^./]*$")
 

@@ -6,14 +6,13 @@ import inspect
 import os
 import warnings
 from collections.abc import Awaitable, Callable
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from strands.hooks import HookRegistry
 from strands.session.repository_session_manager import RepositorySessionManager
 
 from . import _sdk
-from ._database import Batch, Options
+from ._database import Batch, DatabaseUser, Options
 from ._schema import open_database
 from ._sdk import session_key
 from ._session_repository import SQLiteSessionRepository
@@ -21,12 +20,11 @@ from .errors import AlreadyExistsError
 
 if TYPE_CHECKING:
     from strands.types.content import Message
-    from typing_extensions import Self
 
     from ._requests import Durability
 
 
-class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository):
+class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository, DatabaseUser):
     """Keeps agents' conversations and state in one SQLite file.
 
     A drop-in for the SDK's `S3SessionManager`: change the import, drop the bucket.
@@ -88,25 +86,6 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository):
             super().__init__(session_id=session_id, session_repository=self)
         except AlreadyExistsError:  # another manager created it a moment ago
             super().__init__(session_id=session_id, session_repository=self)
-
-    @property
-    def db_path(self) -> str:
-        """The file, `:memory:` or URI in use."""
-        return self._database.path
-
-    def close(self) -> None:
-        """Leave the database; the last manager to leave closes the file. Again is fine."""
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        """Return the manager, to be closed at the end of the `with` block."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the manager."""
-        self.close()
 
     def append_message(self, message: Message, agent: Any, **kwargs: Any) -> None:
         """Append a message to the agent's session; where that fails, the manager stays where it was.

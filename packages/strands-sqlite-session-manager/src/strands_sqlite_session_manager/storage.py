@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from . import _objects, _search
 from ._bases import Bases
 from ._connection import Connection
-from ._database import Operation, Options
+from ._database import DatabaseUser, Operation, Options
 from ._keys import normalized_key, normalized_prefix
 from ._schema import open_database
 from ._sdk import EPHEMERAL, NAMESPACED, loop_may_wait
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class SQLiteStorage:
+class SQLiteStorage(DatabaseUser):
     """Keeps bytes under keys in one SQLite file: snapshots of agents, offloaded context, memories.
 
     A `strands.storage.Storage`, to be used wherever the SDK takes one.
@@ -74,11 +74,6 @@ class SQLiteStorage:
         self._prefix = ""
         if self._database.in_memory:
             self._ephemeral = EPHEMERAL
-
-    @property
-    def db_path(self) -> str:
-        """The file, `:memory:` or URI in use."""
-        return self._database.path
 
     async def write(self, key: str, data: bytes) -> None:
         """Store `data` under `key`, over what is there.
@@ -165,20 +160,6 @@ class SQLiteStorage:
         if folder:
             vars(scoped)["_prefix"] = normalized_prefix(f"{folder}/", self._prefix)
         return scoped
-
-    def close(self) -> None:
-        """Leave the database; the last user to leave closes the file. Again is fine."""
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        """Return the storage, to be closed at the end of the `with` block."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the storage."""
-        self.close()
 
     async def __aenter__(self) -> Self:
         """Return the storage, to be closed at the end of the `async with` block."""
