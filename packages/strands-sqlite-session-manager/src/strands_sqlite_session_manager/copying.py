@@ -73,7 +73,9 @@ async def copy_storage(
             copied = await _copy(source, target, key)
         except Exception as error:
             message = f"key=<{key}> could not be copied after {state.done} of {state.total}: {error}"
-            raise TransferError(message, hint=_hint(state.key)) from error
+            raise TransferError(
+                message, hint=f"{_hint(state.key)}; to leave this key out, start_after={key!r}"
+            ) from error
         state = CopyProgress(key, state.done + 1, state.total, state.copied + copied)
         if progress is not None:
             progress(state)

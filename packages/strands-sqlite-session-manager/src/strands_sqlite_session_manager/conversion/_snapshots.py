@@ -139,28 +139,59 @@ def _session_archive(log: SessionLog) -> dict[str, Any]:
 
 def read(connection: Connection, folder: str) -> SessionLog | None:
     """Return a session of snapshots as a message log, or None where there is none."""
-    scopes: dict[tuple[str, str], list[str]] = {}
-    for key in list_keys(folder)(connection):
-        if found := _SCOPE.fullmatch(key[len(folder) :]):
-            kind, id_, name = found.groups()
-            if name in (LATEST, ARCHIVE) or _CHECKPOINT.fullmatch(name):
-                scopes.setdefault((kind, id_), []).append(name)
     archive = _get(connection, folder + SESSION_ARCHIVE)
-    if archive is None:
-        if not scopes:
-            return None
-        archive = {}
-    log = SessionLog(*archive.get("session", ("AGENT", "", "")))
+    scopes = _scopes(connection, folder, archived=archive is not None)
+    if archive is None and not scopes:
+        return None
+    log, times = _session_log(folder + SESSION_ARCHIVE, archive or {})
     for (kind, id_), names in sorted(scopes.items()):
         scope = f"{folder}scopes/{kind}/{id_}/"
         if kind == "agent":
             log.agents.append(_agent_log(connection, scope, id_, names))
-        elif LATEST in names:
-            log.multi_agents.append(_multi_agent(connection, scope + LATEST, id_, archive.get("multi_agents", {})))
-    times = [agent.created_at for agent in log.agents] + [each.created_at for each in log.multi_agents]
-    log.created_at = log.created_at or min(times)
-    log.updated_at = log.updated_at or log.created_at
+        else:
+            log.multi_agents.append(_multi_agent(connection, scope + LATEST, id_, times))
+    if not log.created_at:
+        created = [agent.created_at for agent in log.agents] + [each.created_at for each in log.multi_agents]
+        log.created_at = log.updated_at = min(created)
     return log
+
+
+def _scopes(connection: Connection, folder: str, *, archived: bool) -> dict[tuple[str, str], list[str]]:
+    """Return the objects of each agent, graph and swarm of a session, by kind and id.
+
+    Args:
+        connection: To read with.
+        folder: The session.
+        archived: Whether the session came from a message log; then who has only checkpoints is of one before it.
+    """
+    scopes: dict[tuple[str, str], list[str]] = {}
+    for key in list_keys(folder)(connection):
+        found = _SCOPE.fullmatch(key[len(folder) :])
+        if found is not None and (found[3] in (LATEST, ARCHIVE) or _CHECKPOINT.fullmatch(found[3])):
+            scopes.setdefault((found[1], found[2]), []).append(found[3])
+    needed = {"agent": {LATEST, ARCHIVE} if archived else set(), "multiAgent": {LATEST}}
+    return {
+        scope: names for scope, names in scopes.items() if not needed[scope[0]] or needed[scope[0]].intersection(names)
+    }
+
+
+def _session_log(key: str, archive: dict[str, Any]) -> tuple[SessionLog, dict[str, list[str]]]:
+    """Return the session that its archive holds, without its agents, and the times of graphs and swarms."""
+    try:
+        session_type, created_at, updated_at, extra = archive.get("session", ("AGENT", "", "", None))
+        times = {id_: [str(time) for time in each] for id_, each in archive.get("multi_agents", {}).items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise _no_snapshot(key, f"it is no archive: {error}") from error
+    return SessionLog(session_type, created_at, updated_at, extra), times
+
+
+def _archive(connection: Connection, key: str, agent_id: str) -> Archive:
+    """Return the agent as it was when its log was converted; an empty one where there was no conversion."""
+    archive = _get(connection, key)
+    try:
+        return from_archive(agent_id, archive)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise _no_snapshot(key, f"it is no archive: {error!r}") from error
 
 
 def _get(connection: Connection, key: str) -> dict[str, Any] | None:
@@ -183,6 +214,8 @@ def _get_snapshot(connection: Connection, key: str, scope: str) -> dict[str, Any
     for name, value in (("schema_version", "1.0"), ("scope", scope)):
         if snapshot.get(name) != value:
             raise _no_snapshot(key, f"its {name} is {snapshot.get(name)!r}")
+    if not isinstance(snapshot.get("created_at"), str):
+        raise _no_snapshot(key, f"its created_at is {snapshot.get('created_at')!r}")
     data = snapshot.get("data")
     if not isinstance(data, dict):
         raise _no_snapshot(key, "it has no data")
@@ -202,14 +235,14 @@ def _no_snapshot(key: str, reason: str) -> CodecError:
 
 def _multi_agent(connection: Connection, key: str, id_: str, archived_times: dict[str, list[str]]) -> MultiAgent:
     snapshot = _get_snapshot(connection, key, "multiAgent")
-    time = snapshot.get("created_at", "")
+    time = snapshot["created_at"]
     created_at = archived_times.get(id_, [time])[0]
     return MultiAgent(id_, dumps_strict(snapshot["data"].get("state", {})), created_at, time)
 
 
 def _agent_log(connection: Connection, scope: str, agent_id: str, names: list[str]) -> AgentLog:
     """Return the agent whose snapshots lie below `scope`."""
-    archive = from_archive(agent_id, _get(connection, scope + ARCHIVE))
+    archive = _archive(connection, scope + ARCHIVE, agent_id)
     checkpoints = sorted((name for name in names if _CHECKPOINT.fullmatch(name)), reverse=True)
     latest = LATEST if LATEST in names else next(iter(checkpoints), None)
     if latest is None:
@@ -219,10 +252,11 @@ def _agent_log(connection: Connection, scope: str, agent_id: str, names: list[st
     cms = data.get("conversation_manager_state", loads(archive.agent.conversation_manager_state))
     count = trimmed(cms) - _uncounted(archive.agent)
     if archive.is_continued_by(messages := data.get("messages", []), count):
-        records = _with(archive.agent.messages, messages[len(archive.window) :], snapshot.get("created_at", ""))
+        records = _with(archive.agent.messages, messages[len(archive.window) :], snapshot["created_at"])
     else:
-        earlier = (_window(_get_snapshot(connection, scope + name, "agent")) for name in checkpoints)
-        records, count = log_behind(archive.agent.messages, _window(snapshot), count, earlier)
+        uncounted = _uncounted(archive.agent)
+        earlier = (_window(_get_snapshot(connection, scope + name, "agent"), uncounted) for name in checkpoints)
+        records, count = log_behind(archive.agent.messages, _window(snapshot, uncounted), earlier)
     return _merged(archive, snapshot, data, records, count)
 
 
@@ -232,13 +266,13 @@ def _uncounted(agent: AgentLog) -> int:
     return trimmed(kept.get("manager")) - trimmed(kept.get("manager_in_log"))
 
 
-def _window(snapshot: dict[str, Any]) -> Window:
+def _window(snapshot: dict[str, Any], uncounted: int) -> Window:
     """Return what an agent held when it was saved, without the summary that a restored agent gets in front."""
     data = snapshot["data"]
     messages = data.get("messages", [])
     front = in_front(data.get("conversation_manager_state"))
     own = messages[len(front) :] if messages[: len(front)] == front else messages
-    return Window(own, snapshot.get("created_at", ""))
+    return Window(own, snapshot["created_at"], trimmed(data.get("conversation_manager_state")) - uncounted)
 
 
 def _with(known: list[LogMessage], added: list[Any], time: str) -> list[LogMessage]:
@@ -259,7 +293,7 @@ def _merged(
         count: How many messages of the log the agent no longer holds.
     """
     old = archive.agent
-    time = snapshot.get("created_at", "")
+    time = snapshot["created_at"]
     manager = data.get("conversation_manager_state", loads(old.conversation_manager_state))
     manager_in_log = _in_log(manager, data.get("messages", []), count)
     internal = {**loads(old.internal_state), **{name: data[name] for name in _INTERNAL if name in data}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
@@ -24,10 +24,12 @@ class Window:
     Attributes:
         messages: The messages, without a summary in front.
         time: When it was saved.
+        count: How many messages its conversation manager had trimmed by then, as it counts.
     """
 
     messages: list[Any]
     time: str
+    count: int
 
     def records(self) -> list[LogMessage]:
         """Return the messages as new ones of a log."""
@@ -53,28 +55,56 @@ def held(log: list[LogMessage], conversation_manager_state: Any) -> list[Any]:
     return in_front(conversation_manager_state) + shown[trimmed(conversation_manager_state) :]
 
 
-def log_behind(
-    known: list[LogMessage], latest: Window, count: int, earlier: Iterable[Window]
-) -> tuple[list[LogMessage], int]:
+def log_behind(known: list[LogMessage], latest: Window, earlier: Iterable[Window]) -> tuple[list[LogMessage], int]:
     """Return a log that ends with what an agent holds, and how many messages in it come before that.
 
     Args:
         known: The log as it once was; empty where nobody knows.
         latest: What the agent holds.
-        count: How many messages of the log it no longer holds, as far as its conversation manager counts.
         earlier: What it held at other times, the newest first; looked at as long as messages are missing.
     """
-    history, tail = _split(known, latest, count)
-    keys = [dumps(record.shown) for record in (*history, *tail)]
-    for window in earlier:
-        if len(history) >= count:
-            break
-        _insert(history, keys, window)
+    history, tail = _split(known, latest)
+    if len(history) < latest.count:
+        places = dict(enumerate(history)) | dict(enumerate(tail, latest.count))
+        elsewhere = [window for window in _missing_from(places, latest.count, earlier) if not _put(places, window)]
+        history = [places[place] for place in sorted(places) if place < latest.count]
+        _insert_all(history, tail, latest.count, elsewhere)
     return _numbered(history + tail), len(history)
 
 
-def _split(known: list[LogMessage], latest: Window, count: int) -> tuple[list[LogMessage], list[LogMessage]]:
+def _missing_from(places: dict[int, LogMessage], count: int, windows: Iterable[Window]) -> Iterator[Window]:
+    """Yield windows as long as there is a place before `count` without a message."""
+    lowest = count
+    for window in windows:
+        while lowest - 1 in places:
+            lowest -= 1
+        if lowest == 0:
+            return
+        yield window
+
+
+def _put(places: dict[int, LogMessage], window: Window) -> bool:
+    """Put the messages of a window in their places, if it agrees with what is in some of them already."""
+    own = dict(enumerate(window.records(), window.count))
+    common = own.keys() & places.keys()
+    if window.count < 0 or not common or any(places[place].shown != own[place].shown for place in common):
+        return False
+    places |= own | {place: places[place] for place in common}
+    return True
+
+
+def _insert_all(history: list[LogMessage], tail: list[LogMessage], count: int, windows: list[Window]) -> None:
+    """Put into the history what windows have whose count does not tell its place, as long as messages are missing."""
+    keys = [dumps(record.shown) for record in (*history, *tail)]
+    for window in windows:
+        if len(history) >= count:
+            return
+        _insert(history, keys, window)
+
+
+def _split(known: list[LogMessage], latest: Window) -> tuple[list[LogMessage], list[LogMessage]]:
     """Return what of the known log is not held any more, and what is held; known messages keep their records."""
+    count = latest.count
     if not 0 <= count < len(known):
         return known[:], latest.records()
     still = _as_now(known[count:], latest)
@@ -144,13 +174,12 @@ def _insert(history: list[LogMessage], keys: list[str], window: Window) -> None:
     then = [dumps(message) for message in window.messages]
     records = window.records()
     moved = position = 0
-    for place, start, size in SequenceMatcher(None, list(keys), then, autojunk=False).get_matching_blocks():
-        if size:
-            at = min(place + moved, len(history))
-            history[at:at] = records[position:start]
-            keys[at:at] = then[position:start]
-            moved += start - position
-            position = start + size
+    for place, start in _common(list(keys), then).items():
+        at = min(place + moved, len(history))
+        history[at:at] = records[position:start]
+        keys[at:at] = then[position:start]
+        moved += start - position
+        position = start + 1
 
 
 def _numbered(records: list[LogMessage]) -> list[LogMessage]:

@@ -10,6 +10,7 @@ from strands.types.session import decode_bytes_values, encode_bytes_values
 from strands_sqlite_session_manager import _blobs, _state_history
 from strands_sqlite_session_manager._codec import dumps_apart, loads, loads_bytes
 from strands_sqlite_session_manager._connection import Connection
+from strands_sqlite_session_manager.errors import CodecError
 from strands_sqlite_session_manager.repository._records import next_change
 
 _SESSION = "SELECT session_type, created_at, updated_at, extra FROM sessions WHERE session_id = ?"
@@ -171,7 +172,12 @@ def write_log(connection: Connection, session_id: str, log: SessionLog) -> None:
 
 def _write_message(connection: Connection, place: _blobs.Place, record: LogMessage) -> None:
     values = [record.message] if record.redact_message is None else [record.message, record.redact_message]
-    texts, blobs = dumps_apart(*(decode_bytes_values(value) for value in values))
+    try:
+        decoded = [decode_bytes_values(value) for value in values]
+    except (TypeError, ValueError) as error:
+        message = f"message {record.message_id} of agent {place[1]} holds bytes that cannot be decoded: {error}"
+        raise CodecError(message, hint="mend or delete the message where it comes from") from error
+    texts, blobs = dumps_apart(*decoded)
     redacted = None if record.redact_message is None else texts[1]
     connection.run(_ADD_MESSAGE, (*place, texts[0], redacted, record.created_at, record.updated_at, record.extra))
     _blobs.link(connection, place, blobs)
