@@ -326,3 +326,40 @@ def test_what_has_most_of_the_words_is_found_among_hundreds_that_have_one(store:
     store.fill({**filled, "answer": " ".join(words).encode()})
 
     assert store.search(" ".join(["alpha", *words]))[0].key == "answer"
+
+
+@ours
+def test_what_others_hold_does_not_turn_the_order_around(store: Store) -> None:
+    """A word that is rare in a namespace counts for more there, however common it is in another."""
+    mine, other = store.namespace("mine"), store.namespace("other")
+    mine.fill({"wanted": b"python", **{f"{number}": b"banana" for number in range(9)}})
+    assert mine.search("python banana")[0].key == "wanted"
+
+    other.fill({f"{number}": b"python" for number in range(300)})
+    assert len(other.search("python")) == 300
+
+    assert mine.search("python banana")[0].key == "wanted"
+    assert mine.found("python") == {"wanted"}
+
+
+@ours
+@pytest.mark.parametrize(
+    ("text", "query", "strange"),
+    [
+        ("Fahrt nach \u0130stanbul", "\u0130stanbul", "Stanbul"),
+        ("Fahrt nach \u0130stanbul", "istanbul", "Stan"),
+        ("a r\u00e9sum\u00e9", "re\u0301sume\u0301", "resupply"),
+        ("a re\u0301sume\u0301", "R\u00c9SUM\u00c9", "resupply"),
+        (
+            "\u0939\u093f\u0928\u094d\u0926\u0940",
+            "\u0939\u093f\u0928\u094d\u0926\u0940",
+            "\u0939\u093e\u0925\u0940 \u0928\u0926\u0940 \u0926\u093e\u0932",
+        ),
+        ("\uff34\uff45\uff41", "tea", "coffee"),
+    ],
+    ids=["dotted i", "plain i", "marks apart in the query", "marks apart in the text", "vowel signs", "full width"],
+)
+def test_marks_belong_to_their_letters(store: Store, text: str, query: str, strange: str) -> None:
+    """However accents and vowel signs are spelled, a word is found by itself and not by its pieces."""
+    store.fill({"this": text.encode(), "that": strange.encode()})
+    assert store.found(query) == {"this"}

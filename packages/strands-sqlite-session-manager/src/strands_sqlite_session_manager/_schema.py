@@ -174,14 +174,16 @@ CREATE TABLE search_scopes (
 );
 
 CREATE TABLE search_entries (
-    entry_id INTEGER PRIMARY KEY, -- the rowid in search_index; each scope has a range of its own
+    entry_id INTEGER PRIMARY KEY, -- the rowid in search_index
     change_id INTEGER REFERENCES objects (change_id) ON DELETE SET NULL, -- NULL: to be taken out of the index
     key TEXT NOT NULL -- of the object, below the prefix
 );
 CREATE INDEX search_entries_by_object ON search_entries (change_id);
 
+-- Every word has the mark of its scope in front: what is rare in one may be common in another.
 CREATE VIRTUAL TABLE search_index USING fts5 (
-    words, content = '', contentless_delete = 1, tokenize = "unicode61 remove_diacritics 2"
+    words, content = '', contentless_delete = 1,
+    tokenize = "unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
 );
 """
 

@@ -30,9 +30,6 @@ BATCH_BYTES = 1024 * 1024
 _FEW = 4096
 """So many changes, in scope or not, are looked through one by one, and not noted while none is in scope."""
 
-_ENTRIES = 1 << 32
-"""Entries of a scope are numbered from `scope_id * _ENTRIES` on, so that a search returns those of one range."""
-
 _EXTENSION = re.compile(r"(?<=[^/])\.[^./]*$")
 
 _SCOPE = "SELECT scope_id, indexed_to FROM search_scopes WHERE prefix = ?"
@@ -42,14 +39,13 @@ _CHANGED = "SELECT change_id, size FROM objects WHERE change_id > ?1 AND +key >=
 _CHANGED_IN_SCOPE = (
     "SELECT change_id, size FROM objects WHERE +change_id > ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3)"
 )
-_LAST_ENTRY = "SELECT max(entry_id) FROM search_entries WHERE entry_id BETWEEN ? AND ?"
+_LAST_ENTRY = "SELECT ifnull(max(entry_id), 0) FROM search_entries"
 _KEY = "SELECT key FROM objects WHERE change_id = ?"
 _INDEXED_TO = "UPDATE search_scopes SET indexed_to = max(indexed_to, ?) WHERE scope_id = ?"
-_COUNT = "SELECT count(*) FROM search_index WHERE search_index MATCH ? AND rowid BETWEEN ? AND ?"
+_COUNT = "SELECT count(*) FROM search_index WHERE search_index MATCH ?"
 _MATCHES = """
 SELECT key, rank FROM (
-    SELECT rowid AS entry_id, rank FROM search_index
-    WHERE search_index MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rank LIMIT ?
+    SELECT rowid AS entry_id, rank FROM search_index WHERE search_index MATCH ? ORDER BY rank LIMIT ?
 ) JOIN search_entries USING (entry_id) WHERE change_id IS NOT NULL ORDER BY rank, key
 """
 
@@ -59,27 +55,22 @@ _Found = list[tuple[str, float]]
 def search(database: Database, prefix: str, query: str) -> list[StorageSearchResult]:
     """Return the objects below `prefix` that have words of `query`, the best first, their keys without `prefix`."""
     database.require_open()
-    terms = query_terms(query)
-    if not terms:
+    if not query_terms(query, 0):
         return []
     scope = _Scope(prefix, _register(database, prefix))
+    terms = query_terms(query, scope.scope_id)
     _catch_up(database, scope)
-    found = database.read(lambda connection: None if _is_behind(connection, scope) else _best(connection, scope, terms))
+    found = database.read(lambda connection: None if _is_behind(connection, scope) else _best(connection, terms))
     if found is None:  # others write all the time: catch up with them and search in one transaction
         found = _catch_up_and_search(database, scope, terms)
     return [StorageSearchResult(key=key, score=rank / (rank - 1)) for key, rank in found]
 
 
 class _Scope(NamedTuple):
-    """What is searched: the keys below a prefix, and the entries of the index that belong to them."""
+    """What is searched: the keys below a prefix, by an id that marks their words."""
 
     prefix: str
     scope_id: int
-
-    @property
-    def entries(self) -> tuple[int, int]:
-        """The first and the last id that an entry can have."""
-        return self.scope_id * _ENTRIES, (self.scope_id + 1) * _ENTRIES - 1
 
 
 def _register(database: Database, prefix: str) -> int:
@@ -91,18 +82,12 @@ def _register(database: Database, prefix: str) -> int:
     return int(row[0])
 
 
-def _best(connection: Connection, scope: _Scope, terms: list[str]) -> _Found:
-    """Return key and rank of the best matches."""
-    expression = _expression(connection, scope, terms)
-    return connection.rows(_MATCHES, (expression, *scope.entries, MOST_RESULTS)) if expression else []
-
-
-def _expression(connection: Connection, scope: _Scope, terms: list[str]) -> str:
-    """Return what to look for: any of the words; of very many, the rarest of those that occur."""
+def _best(connection: Connection, terms: list[str]) -> _Found:
+    """Return key and rank of the best matches: of what has any of the words; of very many, the rarest that occur."""
     if len(terms) > MOST_TERMS:
-        counts = {term: connection.row(_COUNT, (term, *scope.entries))[0] for term in terms}
+        counts = {term: connection.row(_COUNT, (term,))[0] for term in terms}
         terms = sorted((term for term in terms if counts[term]), key=counts.__getitem__)[:MOST_TERMS]
-    return " OR ".join(terms)
+    return connection.rows(_MATCHES, (" OR ".join(terms), MOST_RESULTS)) if terms else []
 
 
 def _catch_up_and_search(database: Database, scope: _Scope, terms: list[str]) -> _Found:
@@ -113,7 +98,7 @@ def _catch_up_and_search(database: Database, scope: _Scope, terms: list[str]) ->
             _index.drop_stale(connection)
         newest, changed = _changed(connection, scope)
         _add(connection, scope, [change_id for change_id, _ in changed], newest)
-        found.append(_best(connection, scope, terms))
+        found.append(_best(connection, terms))
 
     database.write(run)
     return found[-1]  # where the operation was run again, the last run is the one that counts
@@ -166,17 +151,13 @@ def _batches(changed: list[tuple[int, int]]) -> Iterator[list[int]]:
 def _add(connection: Connection, scope: _Scope, change_ids: list[int], indexed_to: int) -> None:
     """Index some objects, those excepted that another search has indexed meanwhile, and note how far the index goes."""
     already = _indexed_to(connection, scope)
-    entry_id = connection.row(_LAST_ENTRY, scope.entries)[0] or scope.entries[0]
+    entry_id = int(connection.row(_LAST_ENTRY)[0])
     for change_id in change_ids:
         found = connection.row(_KEY, (change_id,)) if change_id > already else None
         if found is not None:
             entry_id += 1
             key = found[0][len(scope.prefix) :]
             content = _objects.read_object(found[0])(connection) or b""
-            _index.add(connection, entry_id, change_id, key, _words_of(key, content))
+            text = f"{_EXTENSION.sub('', key)}\n{content.decode(errors='replace')}"
+            _index.add(connection, entry_id, change_id, key, index_text(text, scope.scope_id))
     connection.run(_INDEXED_TO, (indexed_to, scope.scope_id))
-
-
-def _words_of(key: str, content: bytes) -> str:
-    """Return the words of an object: those of its key in the scope, without the extension, and those of its bytes."""
-    return index_text(f"{_EXTENSION.sub('', key)}\n{content.decode(errors='replace')}")
