@@ -27,14 +27,17 @@ _MARKS = (
     f"\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f"
 )
 _DENSE_CHARACTER = re.compile(f"[{_DENSE}]")
-_WORD = rf"[^\W_{_DENSE}](?:[^\W_{_DENSE}]|[{_MARKS}])*"
+_WORD = rf"[^\W_{_DENSE}]+(?:[{_MARKS}]+[^\W_{_DENSE}]*)*"
 _INDEXED = re.compile(f"[{_DENSE}]|{_WORD}")
+_INDEXED_ASCII = re.compile(r"[A-Za-z0-9]+")
 _ASKED = re.compile(f"[{_DENSE}]+|{_WORD}(?:_+{_WORD})*")
 
 
 def index_text(text: str, scope_id: int) -> str:
     """Return the words of `text` as those of a scope: each has the scope's mark in front, so that no other has them."""
-    return _INDEXED.sub(rf" {_mark(scope_id)}\g<0>", _normalized(text))
+    words = (_INDEXED_ASCII if text.isascii() else _INDEXED).findall(_normalized(text))
+    mark = _mark(scope_id)
+    return " ".join([mark + word for word in words])
 
 
 def query_terms(query: str, scope_id: int) -> list[str]:
