@@ -17,8 +17,8 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 OLDEST, EXTRA = PYTHONS[0], "3.14"
 
 # Folders of tests/core whose outcome another Python, or another SDK, does not change.
-SAME_ON_EVERY_PYTHON = ("contract", "conversion", "objects", "snapshots")
-SAME_WITH_EVERY_SDK = ("database", "objects", "processes")
+SAME_ON_EVERY_PYTHON = ("cli", "contract", "conversion", "objects", "snapshots", "store")
+SAME_WITH_EVERY_SDK = ("cli", "database", "objects", "processes", "store")
 
 
 def _is_installed(python: str) -> bool:
@@ -122,9 +122,19 @@ def resolve_3_14(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests with what the lock says: all of them on the newest Python, on the others what may differ there."""
+    """Run the tests with what the lock says: on the newest Python all of them, on the others what may differ there.
+
+    On the newest it measures too which branches they take, in the processes that they start as well.
+    """
     _sync(session, "test")
-    _pytest(session, *([] if session.python == PYTHONS[-1] else _leaving_out(SAME_ON_EVERY_PYTHON)))
+    if session.python != PYTHONS[-1]:
+        _pytest(session, *_leaving_out(SAME_ON_EVERY_PYTHON))
+        return
+    env = {"COVERAGE_FILE": str(Path(session.create_tmp()).absolute() / "coverage")}
+    _pytest(session, under=("coverage", "run", "-m"), env=env)
+    if not session.posargs:
+        session.run("coverage", "combine", "--quiet", env=env)
+        session.run("coverage", "report", env=env)
 
 
 @nox.session
@@ -150,16 +160,6 @@ def lowest(session: nox.Session) -> None:
     session.install("--group=test", f"--editable=packages/{PLUGIN}")
     _show_versions(session, "strands-agents", "apsw")
     _pytest(session, "tests/core", "--ignore=tests/core/objects")
-
-
-@nox.session
-def coverage(session: nox.Session) -> None:
-    """Measure which branches the tests take, in the processes that they start too."""
-    _sync(session, "test")
-    env = {"COVERAGE_FILE": str(Path(session.create_tmp()).absolute() / "coverage")}
-    _pytest(session, under=("coverage", "run", "-m"), env=env)
-    session.run("coverage", "combine", "--quiet", env=env)
-    session.run("coverage", "report", env=env)
 
 
 @nox.session(default=False)
