@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from hashlib import sha256
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json, to_json
-from strands.types.session import decode_bytes_values, encode_bytes_values
-
+from ._standalone import stands_alone
 from .errors import CodecError
+
+if TYPE_CHECKING or not stands_alone():
+    from pydantic_core import from_json, to_json
+else:  # a command has listed its sessions before pydantic_core is imported
+    from_json = json.loads
+
+    def to_json(value: object) -> bytes:
+        """Return `value`, made of exact JSON types, as JSON text in UTF-8."""
+        return _STRICT.encode(value).encode()
+
 
 BLOB_BYTES = 512
 """Binary values of at least this many bytes are stored once, as bytes; smaller ones stay as base64 in the JSON."""
@@ -22,6 +31,33 @@ _MENDED = "the row was changed by another program; restore it from a backup"
 _SCALARS = frozenset({str, float, bool, type(None)})
 _LARGEST_INTEGER = 2**64
 """Larger integers are left to the careful encoder, which knows the limit of Python's parser."""
+
+
+def encode_bytes_values(value: Any) -> Any:
+    """Return `value` with binary values in dicts and lists as the SDK writes them to JSON."""
+    if isinstance(value, bytes):
+        return {"__bytes_encoded__": True, "data": b64encode(value).decode()}
+    if isinstance(value, dict):
+        return {key: encode_bytes_values(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [encode_bytes_values(item) for item in value]
+    return value
+
+
+def decode_bytes_values(value: Any) -> Any:
+    """Return `value` with what the SDK writes for binary values as bytes again.
+
+    Raises:
+        TypeError: What stands for bytes holds no text.
+        ValueError: It holds no base64.
+    """
+    if isinstance(value, dict):
+        if value.get("__bytes_encoded__") is True and "data" in value:
+            return b64decode(value["data"])
+        return {key: decode_bytes_values(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [decode_bytes_values(item) for item in value]
+    return value
 
 
 def _default(value: object) -> object:

@@ -9,8 +9,10 @@ from ._bases import Base, Bases
 from ._connection import Connection
 from ._cut import Cuts
 from ._keys import end_of
-from ._sdk import CHECKPOINTS
 from ._versions import Version, compare
+
+CHECKPOINTS = "/immutable_history"
+"""The folder in which the SDK keeps an agent's checkpoints; its latest snapshot lies one folder above."""
 
 LARGEST_WHOLE = 2048
 """Objects of up to this many bytes are stored whole."""

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from strands.session.repository_session_manager import RepositorySessionManager
 
 __all__ = [
-    "CHECKPOINTS",
     "EPHEMERAL",
     "LONGEST_ID",
     "NAMESPACED",
@@ -48,9 +47,6 @@ where which who why will with would you your
 """
 STOP_WORDS: frozenset[str] = getattr(_keyword, "STOP_WORDS", frozenset(_COMMON_WORDS.split()))
 """Words that do not count in a search; SDKs that have no list of them yet get the most common English ones."""
-
-CHECKPOINTS = "/immutable_history"
-"""The folder of an agent's checkpoints; its latest snapshot lies one folder above."""
 
 _BOOKS = ("_latest_agent_message", "_last_synced_internal_state", "_held_records")
 _MISSING = object()

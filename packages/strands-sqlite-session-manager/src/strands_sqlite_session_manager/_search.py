@@ -13,6 +13,7 @@ from . import _index, _objects
 from ._connection import Connection
 from ._database import Database
 from ._keys import end_of
+from ._sdk import STOP_WORDS
 from ._words import index_text, query_terms
 
 MOST_RESULTS = 1000
@@ -55,10 +56,10 @@ _Found = list[tuple[str, float]]
 def search(database: Database, prefix: str, query: str) -> list[StorageSearchResult]:
     """Return the objects below `prefix` that have words of `query`, the best first, their keys without `prefix`."""
     database.require_open()
-    if not query_terms(query, 0):
+    if not query_terms(query, 0, STOP_WORDS):
         return []
     scope = _Scope(prefix, _register(database, prefix))
-    terms = query_terms(query, scope.scope_id)
+    terms = query_terms(query, scope.scope_id, STOP_WORDS)
     _catch_up(database, scope)
     found = database.read(lambda connection: None if _is_behind(connection, scope) else _best(connection, terms))
     if found is None:  # others write all the time: catch up with them and search in one transaction

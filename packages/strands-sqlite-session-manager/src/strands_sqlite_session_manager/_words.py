@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-
-from ._sdk import STOP_WORDS
+from collections.abc import Collection, Iterable
 
 _SHORTEST_BEGINNING = 3
 """A word of at least so many letters finds longer ones that begin with it."""
@@ -33,15 +31,20 @@ _INDEXED_ASCII = re.compile(r"[A-Za-z0-9]+")
 _ASKED = re.compile(f"[{_DENSE}]+|{_WORD}(?:_+{_WORD})*")
 
 
-def index_text(text: str, scope_id: int) -> str:
-    """Return the words of `text` as those of a scope: each has the scope's mark in front, so that no other has them."""
+def index_text(text: str, scope_id: int | None) -> str:
+    """Return the words of `text` as those of a scope: each has the scope's mark in front, so that no other has them.
+
+    Without a scope they have none.
+    """
+    if scope_id is None and text.isascii():
+        return text  # FTS5 splits it at the same places
     words = (_INDEXED_ASCII if text.isascii() else _INDEXED).findall(_normalized(text))
     mark = _mark(scope_id)
     return " ".join([mark + word for word in words])
 
 
-def query_terms(query: str, scope_id: int) -> list[str]:
-    """Return an FTS5 expression for each word of `query` that is no stop word; whatever it holds is taken as text.
+def query_terms(query: str, scope_id: int | None, stop_words: Collection[str] = frozenset()) -> list[str]:
+    """Return an FTS5 expression for each word of `query` but `stop_words`; whatever it holds is taken as text.
 
     In scripts without spaces every two neighboring characters are a word.
     """
@@ -50,7 +53,7 @@ def query_terms(query: str, scope_id: int) -> list[str]:
     for word in _ASKED.findall(_normalized(query)):
         if _DENSE_CHARACTER.match(word):
             terms |= dict.fromkeys(_phrase(pair, mark) for pair in _pairs(word))
-        elif word.lower() not in STOP_WORDS:
+        elif word.lower() not in stop_words:
             last = word.rpartition("_")[2]
             begins = len(last) >= _SHORTEST_BEGINNING and _is_known(last)
             terms[_phrase(filter(None, word.lower().split("_")), mark) + "*" * begins] = None
@@ -61,8 +64,8 @@ def _normalized(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 
-def _mark(scope_id: int) -> str:
-    return f"q{scope_id}q"
+def _mark(scope_id: int | None) -> str:
+    return "" if scope_id is None else f"q{scope_id}q"
 
 
 def _phrase(words: Iterable[str], mark: str) -> str:

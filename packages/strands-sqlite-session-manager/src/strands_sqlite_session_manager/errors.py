@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import apsw
-from strands.types.exceptions import SessionException, StorageError
+
+from ._standalone import stands_alone
+
+if TYPE_CHECKING or not stands_alone():
+    from strands.types.exceptions import SessionException, StorageError
+else:
+
+    class SessionException(Exception):  # noqa: N818 - the SDK's name
+        """In place of the SDK's error, where nobody catches it."""
+
+    class StorageError(Exception):
+        """In place of the SDK's error, where nobody catches it."""
+
 
 __all__ = [
     "AlreadyExistsError",
@@ -26,6 +39,7 @@ __all__ = [
     "NotFoundError",
     "SQLiteSessionError",
     "SchemaTooNewError",
+    "SchemaTooOldError",
     "TransferError",
     "UnsafeSQLiteError",
     "translated",
@@ -113,6 +127,12 @@ class SchemaTooNewError(SQLiteSessionError):
     """A newer version of this package wrote the file. It was not changed."""
 
     default_hint = "upgrade strands-sqlite-session-manager"
+
+
+class SchemaTooOldError(SQLiteSessionError):
+    """An older version of this package wrote the file, and it was opened for reading only. It was not changed."""
+
+    default_hint = "open it once for writing, with a session manager or SessionStore: that brings it up to date"
 
 
 class UnsafeSQLiteError(SQLiteSessionError):

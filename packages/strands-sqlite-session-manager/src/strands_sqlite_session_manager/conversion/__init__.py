@@ -14,8 +14,8 @@ from strands_sqlite_session_manager._schema import open_database
 from strands_sqlite_session_manager._sdk import session_key
 from strands_sqlite_session_manager.conversion import _snapshots
 from strands_sqlite_session_manager.errors import AlreadyExistsError, NotFoundError, SQLiteSessionError
+from strands_sqlite_session_manager.repository._sessions import remove_session
 from strands_sqlite_session_manager.repository.logs import SessionLog, read_log, write_log
-from strands_sqlite_session_manager.repository.sessions import remove_session
 
 if TYPE_CHECKING:
     from strands_sqlite_session_manager._requests import Durability

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields
 from functools import lru_cache
-from typing import Any, TypeVar
-
-import strands.types.session as sdk
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from strands_sqlite_session_manager._codec import dumps, loads_bytes
 from strands_sqlite_session_manager.errors import CodecError
+
+if TYPE_CHECKING:
+    import strands.types.session as sdk
 
 T = TypeVar("T")
 

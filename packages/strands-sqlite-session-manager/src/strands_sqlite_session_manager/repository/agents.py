@@ -10,7 +10,7 @@ from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager.errors import NotFoundError
 from strands_sqlite_session_manager.repository._records import build, extra_fields, next_change, times
-from strands_sqlite_session_manager.repository.sessions import require_session
+from strands_sqlite_session_manager.repository._sessions import require_session
 
 _AGENT_COLUMNS = frozenset(
     {"agent_id", "state", "conversation_manager_state", "_internal_state", "created_at", "updated_at"}

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from strands.types.session import decode_bytes_values, encode_bytes_values
-
 from strands_sqlite_session_manager import _blobs, _state_history
-from strands_sqlite_session_manager._codec import dumps_apart, loads, loads_bytes
+from strands_sqlite_session_manager._codec import (
+    decode_bytes_values,
+    dumps_apart,
+    encode_bytes_values,
+    loads,
+    loads_bytes,
+)
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager.errors import CodecError
 from strands_sqlite_session_manager.repository._records import next_change

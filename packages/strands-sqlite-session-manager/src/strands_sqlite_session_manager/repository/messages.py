@@ -12,7 +12,7 @@ from strands_sqlite_session_manager._connection import Connection, ConstraintErr
 from strands_sqlite_session_manager._database import Database, OneStatement
 from strands_sqlite_session_manager.errors import ConflictError, InvalidIdError, NotFoundError
 from strands_sqlite_session_manager.repository._records import build, extra_fields, next_change, times
-from strands_sqlite_session_manager.repository.sessions import require_session
+from strands_sqlite_session_manager.repository._sessions import require_session
 
 _LARGEST = 2**63 - 1
 

@@ -9,7 +9,7 @@ from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager.errors import NotFoundError
 from strands_sqlite_session_manager.repository._records import next_change
-from strands_sqlite_session_manager.repository.sessions import require_session
+from strands_sqlite_session_manager.repository._sessions import require_session
 
 _SELECT_MULTI_AGENT = "SELECT state FROM multi_agents WHERE session_id = ? AND multi_agent_id = ?"
 _UPDATE_MULTI_AGENT = f"""

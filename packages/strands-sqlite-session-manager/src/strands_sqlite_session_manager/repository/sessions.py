@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import strands.types.session as sdk
 
-from strands_sqlite_session_manager import _blobs
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import Database
-from strands_sqlite_session_manager.errors import AlreadyExistsError, NotFoundError
+from strands_sqlite_session_manager.errors import AlreadyExistsError
 from strands_sqlite_session_manager.repository._records import build, extra_fields, next_change, times
+from strands_sqlite_session_manager.repository._sessions import remove_session, require_session
 
 _SESSION_COLUMNS = frozenset({"session_id", "session_type", "created_at", "updated_at"})
 _SESSION_TYPES = {member.value: member for member in sdk.SessionType}
-_HAS_SESSION = "SELECT 1 FROM sessions WHERE session_id = ?"
 _SELECT_SESSION = "SELECT session_type, created_at, updated_at, extra FROM sessions WHERE session_id = ?"
 _INSERT_SESSION = f"""
 INSERT INTO sessions (change_id, session_id, session_type, created_at, updated_at, extra)
 VALUES ({next_change("sessions")}, ?, ?, ?, ?, ?) ON CONFLICT (session_id) DO NOTHING
-"""
-_DELETE_SESSION = "DELETE FROM sessions WHERE session_id = ?"
-_RECORD_DELETION = """
-INSERT INTO deletions (change_id, session_id)
-SELECT 1 + max(
-    ifnull((SELECT max(change_id) FROM sessions), 0), ifnull((SELECT max(change_id) FROM agents), 0),
-    ifnull((SELECT max(change_id) FROM messages), 0), ifnull((SELECT max(change_id) FROM multi_agents), 0),
-    ifnull((SELECT max(change_id) FROM deletions), 0)
-), ?
 """
 
 
@@ -75,22 +65,3 @@ def delete_session(database: Database, session_id: str) -> None:
         remove_session(connection, session_id)
 
     database.write(delete)
-
-
-def remove_session(connection: Connection, session_id: str) -> None:
-    """Delete the session with everything in it; in a write transaction."""
-    connection.run(_RECORD_DELETION, (session_id,))
-    blobs = _blobs.of_session(connection, session_id)
-    connection.run(_DELETE_SESSION, (session_id,))
-    _blobs.free(connection, blobs)
-
-
-def require_session(connection: Connection, session_id: str) -> None:
-    """Refuse to go on where there is no such session.
-
-    Raises:
-        NotFoundError: There is none.
-    """
-    if connection.row(_HAS_SESSION, (session_id,)) is None:
-        message = f"Session {session_id} does not exist"
-        raise NotFoundError(message, hint="create the session first")
