@@ -8,6 +8,7 @@ import sys
 import time
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 import apsw
 
@@ -36,9 +37,9 @@ class Connection(apsw.Connection):
         full: Whether a commit waits for the disk; None before it is first set.
     """
 
-    def __init__(self, path: str, *, create: bool) -> None:
+    def __init__(self, path: str, *, flags: int) -> None:
         """Open `path`, a file name, `:memory:` or a `file:` URI."""
-        super().__init__(path, flags=_FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0))
+        super().__init__(path, flags=flags)
         self.patience = 0.0
         self.full: bool | None = None
         self._deadline = 0.0
@@ -123,9 +124,48 @@ def connect(path: str, *, seconds: float, create: bool, reader: bool = False) ->
     return connection
 
 
+def connect_for_reading(path: str, *, seconds: float) -> Connection:
+    """Open the file `path`, or a `file:` URI, so that nothing in it can be changed; TEMP tables are in memory.
+
+    Args:
+        path: What to open.
+        seconds: How long to wait for locks.
+
+    Raises:
+        SQLiteSessionError: The path cannot be opened; the type says why.
+    """
+    require_safe_sqlite()
+    if not path.startswith("file:") and not os.path.isfile(path):
+        message = f"database=<{path}> does not exist"
+        raise CannotOpenError(message, hint="name the file of your sessions; reading creates none")
+    with translated(path):
+        connection = Connection(_without_files(path), flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        try:
+            connection.set_busy_handler(connection.wait_again)
+            connection.patience = seconds
+            _distrust_schema(connection)
+            _keep_plans(connection)
+            connection.execute("PRAGMA temp_store = MEMORY")
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _without_files(path: str) -> str:
+    """Return how to open `path` for reading: in a folder where SQLite cannot make the files of a WAL, without them.
+
+    Only where there is no WAL: then nobody has the file open for writing.
+    """
+    folder = os.path.dirname(path) or "."
+    if path.startswith("file:") or os.path.exists(f"{path}-wal") or os.access(folder, os.W_OK):
+        return path
+    return f"file:{quote(path)}?immutable=1"
+
+
 def _open(path: str, *, create: bool) -> Connection:
     try:
-        return Connection(path, create=create)
+        return Connection(path, flags=_FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0))
     except apsw.CantOpenError as error:
         if os.path.isdir(path):
             message = f"db_path=<{path}> is a folder"

@@ -31,7 +31,10 @@ class Database:
     Attributes:
         path: The file, `:memory:` or the URI, as errors name it.
         options: How this user's writes behave.
+        read_only: Whether it refuses to write.
     """
+
+    read_only = False
 
     def __init__(self, path: str, options: Options, prepare: Prepare) -> None:
         """Open `path`, or join those who have it open in this process.
