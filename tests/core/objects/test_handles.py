@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import apsw
 import pytest
 
 from strands_sqlite_session_manager import SQLiteStorage
@@ -223,3 +224,33 @@ def test_threads_that_save_agents_of_one_session_lose_nothing(
     with ThreadPoolExecutor(8) as pool:
         kept = list(pool.map(work, range(8)))
     assert_holds(db, {key: data for objects in kept for key, data in objects.items()})
+
+
+def test_a_backup_put_back_under_an_open_storage_is_what_later_objects_are_compared_with(
+    db: Path, storage: SQLiteStorage
+) -> None:
+    """A version in memory counts only as long as it is the one in the file, although another has its number now."""
+    conversations = {name: Conversation(name) for name in ("kept", "lost", "written instead")}
+    for conversation in conversations.values():
+        conversation.reach(20)
+    write(storage, LATEST, conversations["kept"].snapshot())
+    copy = apsw.Connection(":memory:")
+    live = apsw.Connection(str(db))
+    copy_pages(live, copy)
+    write(storage, LATEST, conversations["lost"].snapshot())
+    copy_pages(copy, live)
+    live.close()
+    copy.close()
+    with SQLiteStorage(db) as other:
+        write(other, LATEST, conversations["written instead"].snapshot())
+    conversations["lost"].turn()
+    data = conversations["lost"].snapshot()
+    write(storage, checkpoint(1), data)
+    assert read(storage, checkpoint(1)) == data
+    assert_sound(db)
+
+
+def copy_pages(source: apsw.Connection, target: apsw.Connection) -> None:
+    """Make `target` what `source` is, as a restore through SQLite does."""
+    with target.backup("main", source, "main") as backup:
+        backup.step()

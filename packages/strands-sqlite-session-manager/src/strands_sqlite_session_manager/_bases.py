@@ -14,9 +14,14 @@ MOST_BYTES = 32 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Base:
-    """A version, and the object that holds it: as long as that is stored, so are its parts."""
+    """A version, and the object that holds it: as long as that is stored, so are its parts.
+
+    Key and time tell it from one that has its `change_id` in an older copy of the file, put back meanwhile.
+    """
 
     change_id: int
+    key: str
+    updated_at: str
     version: Version
 
 

@@ -19,10 +19,10 @@ LARGEST_WHOLE = 2048
 
 _FIND = "SELECT change_id, created_at, content IS NULL FROM objects WHERE key = ?"
 _READ = "SELECT change_id, content FROM objects WHERE key = ?"
-_EXISTS = "SELECT 1 FROM objects WHERE change_id = ?"
+_IS_STORED = "SELECT 1 FROM objects WHERE change_id = ? AND key = ? AND updated_at = ?"
 _INSERT = """
 INSERT INTO objects (key, size, content, created_at)
-VALUES (?, ?, ?, ifnull(?, strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')))
+VALUES (?, ?, ?, ifnull(?, strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'))) RETURNING change_id, updated_at
 """
 _DELETE = "DELETE FROM objects WHERE change_id = ?"
 _KEYS = "SELECT key FROM objects WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) ORDER BY key"
@@ -51,12 +51,11 @@ class WriteObject:
         version = self._version(connection, old) if len(self._data) > LARGEST_WHOLE else None
         runs = _remove(connection, old)
         whole = self._data if version is None else None
-        connection.run(_INSERT, (self._key, len(self._data), whole, old and old[1]))
+        change_id, updated_at = connection.row(_INSERT, (self._key, len(self._data), whole, old and old[1]))
         self._written = None
         if version is not None:
-            change_id = connection.last_insert_rowid()
             _parts.store(connection, change_id, version, self._folder)
-            self._written = Base(change_id, version)
+            self._written = Base(change_id, self._key, updated_at, version)
         _parts.free(connection, runs)
 
     def remember(self) -> None:
@@ -67,7 +66,7 @@ class WriteObject:
     def _version(self, connection: Connection, old: _Stored | None) -> Version:
         cuts = Cuts(self._data)
         base = self._base
-        if base is not None and connection.row(_EXISTS, (base.change_id,)) is not None:
+        if base is not None and connection.row(_IS_STORED, (base.change_id, base.key, base.updated_at)) is not None:
             return compare(self._data, cuts, base.version)
         change_id = old[0] if old is not None and old[2] else None
         if change_id is None and cuts.has_messages:
