@@ -23,6 +23,9 @@ CHECKPOINT_PAGES = 200
 WAL_BYTES = 4 * 1024 * 1024
 """Size in bytes to which a WAL is cut back once a checkpoint has emptied it."""
 
+READER_CACHE = 64 * 1024
+"""KiB of pages that a connection for reading keeps: what is not caught up is looked through more than once."""
+
 ConstraintError = apsw.ConstraintError
 
 _FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
@@ -146,6 +149,7 @@ def connect_for_reading(path: str, *, seconds: float) -> Connection:
             _distrust_schema(connection)
             _keep_plans(connection)
             connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute(f"PRAGMA cache_size = -{READER_CACHE}")
         except BaseException:
             connection.close()
             raise

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+import copy
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from ._connection import Connection
-from ._files import OpenFile, Prepare, join, leave
+from ._files import OpenFile, Prepare, join, leave, share, users_of
 from ._requests import OneStatement, Operation, Options
 from .errors import DatabaseClosedError
 
@@ -32,9 +33,11 @@ class Database:
         path: The file, `:memory:` or the URI, as errors name it.
         options: How this user's writes behave.
         read_only: Whether it refuses to write.
+        session_id: The session that a session manager has open with it, if it is a session manager's.
     """
 
     read_only = False
+    session_id: str | None = None
 
     def __init__(self, path: str, options: Options, prepare: Prepare) -> None:
         """Open `path`, or join those who have it open in this process.
@@ -51,6 +54,18 @@ class Database:
         self.options = options
         self._closed = False
         self._file = join(path, self, options, prepare)
+
+    def shared(self, options: Options) -> Database:
+        """Return the same database for another user, who closes it for itself.
+
+        Raises:
+            DatabaseClosedError: It was closed.
+        """
+        other = copy.copy(self)
+        other.options = options
+        other.session_id = None
+        share(self._open_file(), other)
+        return other
 
     def write(self, operation: Operation) -> None:
         """Run `operation` in a transaction and return after its commit; inside `collect`, leave it to the batch.
@@ -73,6 +88,8 @@ class Database:
         Raises:
             SQLiteSessionError: As `write`.
         """
+        import asyncio  # noqa: PLC0415 - a command has no loop, and has listed its sessions before this is imported
+
         future = asyncio.wrap_future(self._open_file().writer.submit(operation, self.options))
         cancelled = None
         while not future.done():
@@ -83,6 +100,15 @@ class Database:
         if cancelled is not None:
             raise cancelled from future.exception()
         future.result()
+
+    def run_alone(self, operation: Operation) -> None:
+        """Run `operation` outside of any transaction, while nobody else in this process writes: `VACUUM`, for example.
+
+        Raises:
+            SQLiteSessionError: SQLite refused; the type says why.
+            BaseException: Whatever `operation` raised.
+        """
+        self._open_file().writer.run_alone(operation, self.options)
 
     def read(self, operation: Callable[[Connection], T]) -> T:
         """Return what `operation` reads, all of it from one instant; writes of an open batch are not seen.
@@ -96,6 +122,12 @@ class Database:
     def in_memory(self) -> bool:
         """Whether the database is gone when it is closed."""
         return self._file.in_memory
+
+    @property
+    def open_sessions(self) -> set[str]:
+        """The sessions that session managers in this process have open in the same file; not to be asked in a write."""
+        users = [] if self.read_only else users_of(self._file)
+        return {user.session_id for user in users if isinstance(user, Database) and user.session_id is not None}
 
     @property
     def collects(self) -> bool:
@@ -143,6 +175,14 @@ class DatabaseUser:
     def db_path(self) -> str:
         """The file, `:memory:` or URI in use."""
         return self._database.path
+
+    def share_database(self, options: Options) -> Database:
+        """Return the same database for another user.
+
+        Raises:
+            DatabaseClosedError: This one was closed.
+        """
+        return self._database.shared(options)
 
     def close(self) -> None:
         """Leave the database; the last user to leave closes the file. Again is fine."""
@@ -194,10 +234,12 @@ class Batch:
         Raises:
             SQLiteSessionError: As `Database.write`.
         """
+        from asyncio import CancelledError  # noqa: PLC0415 - as in `Database.write_async`
+
         if self.operations:
             try:
                 await self.database.write_async(self._operation())
-            except asyncio.CancelledError as cancelled:
+            except CancelledError as cancelled:
                 self.committed = cancelled.__cause__ is None
                 raise
         self.committed = True
@@ -208,3 +250,7 @@ class Batch:
     def _run(self, connection: Connection) -> None:
         for operation in self.operations:
             operation(connection)
+
+
+DatabasePath: TypeAlias = "str | os.PathLike[str] | DatabaseUser | None"
+"""What names a database: a path, or whoever uses it already; None: where it is by default."""

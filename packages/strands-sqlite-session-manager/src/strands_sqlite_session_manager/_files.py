@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ._connection import Connection, connect, create_private, require_safe_sqlite
+from ._guards import GUARDS
 from ._readers import Readers
 from ._requests import Options
 from ._writer import Writer
@@ -155,6 +156,8 @@ def join(path: str, user: object, options: Options, prepare: Prepare) -> OpenFil
         SQLiteSessionError: It cannot be opened; the type says why.
     """
     require_safe_sqlite()
+    for guard in GUARDS:
+        guard(path, user)
     private = path == ":memory:" or path.startswith("file:")
     with _LOCK:  # a new file is created under it: closing its descriptor later would drop the locks of who opened it
         file = _registered(path, None if private else _identity(path))
@@ -167,12 +170,31 @@ def join(path: str, user: object, options: Options, prepare: Prepare) -> OpenFil
     return file
 
 
+def share(file: OpenFile, user: object) -> None:
+    """Let `user` use a file that is open.
+
+    Raises:
+        DatabaseClosedError: It was closed.
+    """
+    with _LOCK:
+        if not file.users:
+            message = f"database=<{file.path}> was closed"
+            raise DatabaseClosedError(message)
+        file.users.add(user)
+
+
 def leave(file: OpenFile, user: object) -> None:
     """Let `user` leave the file; the last to leave closes it."""
     with _LOCK:
         file.users.discard(user)
         if not file.users:
             file.close()
+
+
+def users_of(file: OpenFile) -> list[object]:
+    """Return who uses the file."""
+    with _LOCK:
+        return list(file.users)
 
 
 def _registered(path: str, identity: _Identity | None) -> OpenFile:

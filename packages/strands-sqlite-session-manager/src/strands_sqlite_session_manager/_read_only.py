@@ -61,6 +61,14 @@ class ReadOnlyDatabase(Database):
         """
         self.write(operation)
 
+    def run_alone(self, operation: Operation) -> NoReturn:
+        """Refuse to change the file.
+
+        Raises:
+            DatabaseReadOnlyError: Always.
+        """
+        self.write(operation)
+
     def read(self, operation: Callable[[Connection], T]) -> T:
         """Return what `operation` reads, all of it from one instant.
 
@@ -75,6 +83,14 @@ class ReadOnlyDatabase(Database):
             finally:
                 if connection.in_transaction:
                     connection.run("COMMIT")
+
+    def shared(self, options: Options) -> NoReturn:
+        """Refuse: who would join may want to write.
+
+        Raises:
+            DatabaseReadOnlyError: Always.
+        """
+        self.write(_nothing)
 
     @property
     def in_memory(self) -> bool:
@@ -103,6 +119,10 @@ class ReadOnlyDatabase(Database):
             message = f"database=<{self.path}> was closed, or belongs to the process that opened it"
             raise DatabaseClosedError(message, hint="open it anew")
         return self._connection
+
+
+def _nothing(_connection: Connection) -> None:
+    """Stand for whatever another user would write."""
 
 
 def _has_wal(path: str) -> bool:

@@ -10,7 +10,7 @@ import apsw
 
 from . import _legacy
 from ._connection import Connection, create_private, use_wal
-from ._database import Database, Options
+from ._database import Database, DatabasePath, DatabaseUser, Options
 from ._read_only import ReadOnlyDatabase
 from ._tables import VERSION_1, VERSION_2, VERSION_3
 from .errors import NotADatabaseError, SchemaTooNewError, SchemaTooOldError
@@ -41,18 +41,20 @@ MIGRATIONS: tuple[tuple[str, Callable[[Connection], None]], ...] = (
 VERSION = len(MIGRATIONS)
 
 
-def open_database(db_path: str | os.PathLike[str] | None = None, options: Options | None = None) -> Database:
+def open_database(db_path: DatabasePath = None, options: Options | None = None) -> Database:
     """Open the database, create it where it is missing, and bring an older schema up to date.
 
     Args:
         db_path: A file name (`~` is expanded), `:memory:`, or a `file:` URI. None takes the environment variable
-            `STRANDS_SQLITE_DB_PATH`, else `./sessions.db`.
+            `STRANDS_SQLITE_DB_PATH`, else `./sessions.db`. Another user of a database: that database.
         options: Durability and timeout.
 
     Raises:
         SQLiteSessionError: It cannot be opened; the type says why, and what was there is unchanged.
         ValueError: `db_path` is empty.
     """
+    if isinstance(db_path, DatabaseUser):
+        return db_path.share_database(options or Options())
     return Database(_path(db_path), options or Options(), bring_up_to_date)
 
 

@@ -75,6 +75,26 @@ class Writer:
             self._lead_in_thread(request)
         return request.future
 
+    def run_alone(self, operation: Operation, options: Options) -> None:
+        """Run `operation` while no transaction runs and outside of any, for what SQLite does not do within one.
+
+        Raises:
+            SQLiteSessionError: What SQLite said, in this package's terms.
+            BaseException: Whatever `operation` raised.
+        """
+        self.hold()
+        try:
+            connection = self._ready_connection(options.busy_timeout, full=options.durability == "full")
+            try:
+                operation(connection)
+            except BaseException as error:
+                self._roll_back(connection, error)
+                raise
+        except apsw.Error as error:
+            raise translate(error, self._path) from error
+        finally:
+            self.release()
+
     def hold(self) -> None:
         """Wait until no transaction runs, and let none begin before `release`."""
         request = Request(None, Options())

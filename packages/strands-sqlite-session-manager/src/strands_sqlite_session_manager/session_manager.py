@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import warnings
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from strands.hooks import HookRegistry
 from strands.session.repository_session_manager import RepositorySessionManager
 
 from . import _sdk
-from ._database import Batch, DatabaseUser, Options
+from ._database import Batch, DatabasePath, DatabaseUser, Options
 from ._schema import open_database
 from ._sdk import session_key
 from ._session_repository import SQLiteSessionRepository
@@ -49,7 +48,7 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository, Da
     def __init__(
         self,
         session_id: str,
-        db_path: str | os.PathLike[str] | None = None,
+        db_path: DatabasePath = None,
         *,
         durability: Durability = "full",
         busy_timeout: float = 30.0,
@@ -61,7 +60,8 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository, Da
             session_id: ID of the session; no path separators.
             db_path: The database file; `~` is expanded, missing folders are made. `:memory:` is a database of this
                 manager alone, a `file:` URI goes to SQLite as it is. None takes the environment variable
-                `STRANDS_SQLITE_DB_PATH`, else `./sessions.db`.
+                `STRANDS_SQLITE_DB_PATH`, else `./sessions.db`. Another manager, a storage or store: the database that
+                it uses, in memory too.
             durability: `"full"`: what was stored survives power loss. `"normal"`: it survives a crash of the process.
             busy_timeout: How long to wait for another process's lock, in seconds.
             **kwargs: Ignored with a warning, so that a call written for `S3SessionManager` works.
@@ -75,6 +75,7 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository, Da
             warnings.warn(f"SQLiteSessionManager does not use: {names}", UserWarning, stacklevel=2)
         session_key(session_id)
         self._database = open_database(db_path, Options(durability=durability, busy_timeout=busy_timeout))
+        self._database.session_id = session_id  # before it is looked for: who deletes sessions spares it from here on
         try:
             self._join_session(session_id)
         except BaseException:

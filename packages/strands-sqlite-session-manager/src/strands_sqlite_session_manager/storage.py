@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import builtins
 import copy
-import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from . import _objects, _search
 from ._bases import Bases
 from ._connection import Connection
-from ._database import DatabaseUser, Operation, Options
+from ._database import DatabasePath, DatabaseUser, Operation, Options
 from ._keys import normalized_key, normalized_prefix
 from ._schema import open_database
 from ._sdk import EPHEMERAL, NAMESPACED, loop_may_wait
@@ -51,7 +50,7 @@ class SQLiteStorage(DatabaseUser):
 
     def __init__(
         self,
-        db_path: str | os.PathLike[str] | None = None,
+        db_path: DatabasePath = None,
         *,
         durability: Durability = "full",
         busy_timeout: float = 30.0,
@@ -61,7 +60,8 @@ class SQLiteStorage(DatabaseUser):
         Args:
             db_path: The database file; `~` is expanded, missing folders are made. `:memory:` is a database of this
                 storage alone, a `file:` URI goes to SQLite as it is. None takes the environment variable
-                `STRANDS_SQLITE_DB_PATH`, else `./sessions.db`.
+                `STRANDS_SQLITE_DB_PATH`, else `./sessions.db`. A session manager, storage or store: the database that
+                it uses, in memory too.
             durability: `"full"`: what was written survives power loss. `"normal"`: it survives a crash of the process.
             busy_timeout: How long to wait for another process's lock, in seconds.
 

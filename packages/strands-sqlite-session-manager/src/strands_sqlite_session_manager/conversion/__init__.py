@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from strands_sqlite_session_manager._connection import Connection
-from strands_sqlite_session_manager._database import Options
+from strands_sqlite_session_manager._database import DatabasePath, Options
 from strands_sqlite_session_manager._schema import open_database
 from strands_sqlite_session_manager._sdk import session_key
 from strands_sqlite_session_manager.conversion import _snapshots
@@ -42,7 +41,7 @@ class Conversion:
 
 def convert_to_snapshots(  # noqa: PLR0913 - options, each with a default
     session_id: str,
-    db_path: str | os.PathLike[str] | None = None,
+    db_path: DatabasePath = None,
     *,
     new_session_id: str | None = None,
     namespace: str = "session",
@@ -97,7 +96,7 @@ def convert_to_snapshots(  # noqa: PLR0913 - options, each with a default
 
 def convert_to_message_log(  # noqa: PLR0913 - options, each with a default
     session_id: str,
-    db_path: str | os.PathLike[str] | None = None,
+    db_path: DatabasePath = None,
     *,
     new_session_id: str | None = None,
     namespace: str = "session",
@@ -151,7 +150,7 @@ def _ids(session_id: str, new_session_id: str | None) -> tuple[str, str]:
 
 
 def _run(
-    db_path: str | os.PathLike[str] | None,
+    db_path: DatabasePath,
     options: Options,
     convert: Callable[[Connection], SessionLog],
     session_id: str,

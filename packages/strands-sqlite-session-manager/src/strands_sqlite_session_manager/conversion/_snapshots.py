@@ -134,7 +134,7 @@ def _kept(agent: AgentLog) -> dict[str, Any]:
 def _session_archive(log: SessionLog) -> dict[str, Any]:
     times = {each.multi_agent_id: [each.created_at, each.updated_at] for each in log.multi_agents}
     session = [log.session_type, log.created_at, log.updated_at, log.extra]
-    return {"session": session, "multi_agents": times}
+    return {"session": session, "noted": [log.title, log.metadata, log.tags], "multi_agents": times}
 
 
 def read(connection: Connection, folder: str) -> SessionLog | None:
@@ -179,10 +179,11 @@ def _session_log(key: str, archive: dict[str, Any]) -> tuple[SessionLog, dict[st
     """Return the session that its archive holds, without its agents, and the times of graphs and swarms."""
     try:
         session_type, created_at, updated_at, extra = archive.get("session", ("AGENT", "", "", None))
+        title, metadata, tags = archive.get("noted", (None, None, []))
         times = {id_: [str(time) for time in each] for id_, each in archive.get("multi_agents", {}).items()}
     except (AttributeError, TypeError, ValueError) as error:
         raise _no_snapshot(key, f"it is no archive: {error}") from error
-    return SessionLog(session_type, created_at, updated_at, extra), times
+    return SessionLog(session_type, created_at, updated_at, extra, title, metadata, [str(tag) for tag in tags]), times
 
 
 def _archive(connection: Connection, key: str, agent_id: str) -> Archive:
