@@ -1,0 +1,102 @@
+"""The messages of a session, as agents get them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from strands_sqlite_session_manager import _blobs
+from strands_sqlite_session_manager._codec import has_bytes, loads_bytes
+from strands_sqlite_session_manager._connection import Connection
+from strands_sqlite_session_manager._database import Database
+from strands_sqlite_session_manager.errors import NotFoundError
+from strands_sqlite_session_manager.repository._sessions import require_session
+
+_AGENTS = "SELECT agent_id FROM agents WHERE session_id = ? ORDER BY agent_id"
+_COUNT = "SELECT count(*) FROM messages WHERE session_id = ? AND agent_id = ?"
+_MESSAGES = """
+SELECT message_id, coalesce(redact_message, message), redact_message IS NOT NULL, created_at
+FROM messages WHERE session_id = ? AND agent_id = ? ORDER BY message_id LIMIT ? OFFSET ?
+"""
+
+
+@dataclass(frozen=True)
+class StoredMessage:
+    """A message, as an agent that resumes the session gets it.
+
+    Attributes:
+        session_id: Its session.
+        agent_id: Its agent.
+        message_id: Its place in the conversation of the agent.
+        role: Who said it: `user` or `assistant`.
+        message: It, as the SDK has it; images and documents are bytes.
+        redacted: Whether a guardrail put it in the place of another.
+        created_at: When it was stored: ISO 8601, as it was stored.
+    """
+
+    session_id: str
+    agent_id: str
+    message_id: int
+    role: str
+    message: dict[str, Any]
+    redacted: bool
+    created_at: str
+
+
+def read_messages(
+    database: Database, session_id: str, agent_id: str | None = None, *, limit: int | None = None, offset: int = 0
+) -> list[StoredMessage]:
+    """Return messages of an agent in the order of the conversation, `[offset:offset + limit]` as Python slices.
+
+    Args:
+        database: Where they are.
+        session_id: Of which session.
+        agent_id: Of which agent; None where the session has one only.
+        limit: How many at most; None for all.
+        offset: How many to leave out; a negative one counts from the end.
+
+    Raises:
+        NotFoundError: There is no such session, or no such agent in it.
+        ValueError: `agent_id` is None and the session has several agents, which the message names.
+        CodecError: A stored message is damaged.
+    """
+    part = slice(offset, None if limit is None else offset + limit)
+
+    def fetch(connection: Connection) -> tuple[str, list[Any], dict[int, dict[str, bytes]]]:
+        agent = _chosen_agent(connection, session_id, agent_id)
+        start, stop, _ = part.indices(connection.row(_COUNT, (session_id, agent))[0])
+        rows = connection.rows(_MESSAGES, (session_id, agent, max(0, stop - start), start))
+        ids = [row[0] for row in rows if has_bytes(row[1])]
+        return agent, rows, _blobs.load(connection, session_id, agent, ids[0], ids[-1]) if ids else {}
+
+    agent, rows, blobs = database.read(fetch)
+    return [_message(session_id, agent, row, blobs.get(row[0])) for row in rows]
+
+
+def _chosen_agent(connection: Connection, session_id: str, agent_id: str | None) -> str:
+    """Return the agent that is meant.
+
+    Raises:
+        NotFoundError: There is none.
+        ValueError: It could be any of several.
+    """
+    require_session(connection, session_id)
+    known: list[str] = [row[0] for row in connection.rows(_AGENTS, (session_id,))]
+    if agent_id in known:
+        return agent_id
+    if agent_id is not None or not known:
+        message = f"Agent {agent_id} in session {session_id} does not exist"
+        if agent_id is None:
+            message = f"session {session_id} has no agent"
+        raise NotFoundError(message, hint=f"its agents are {', '.join(known)}" if known else "it holds no messages")
+    if len(known) > 1:
+        message = f"session_id=<{session_id}> has several agents, name one of them: {', '.join(known)}"
+        raise ValueError(message)
+    return known[0]
+
+
+def _message(session_id: str, agent_id: str, row: Any, blobs: dict[str, bytes] | None) -> StoredMessage:
+    message_id, text, redacted, created_at = row
+    message = loads_bytes(text, blobs)
+    role = str(message.get("role", "")) if isinstance(message, dict) else ""
+    return StoredMessage(session_id, agent_id, message_id, role, message, bool(redacted), created_at)
