@@ -9,7 +9,7 @@ from pathlib import Path
 
 from strands.types.session import SessionAgent, SessionMessage
 
-from strands_sqlite_session_manager import SQLiteSessionManager, SQLiteStorage, _schema
+from strands_sqlite_session_manager import SessionStore, SQLiteSessionManager, SQLiteStorage, _schema
 
 
 class _Graph:
@@ -37,6 +37,8 @@ def main() -> None:
         manager.create_multi_agent("golden", _Graph())  # type: ignore[arg-type]  # only id and state are used
     with SQLiteStorage(path) as storage:
         asyncio.run(_fill(storage))
+    with SessionStore(path) as store:
+        _note(store)
 
 
 async def _fill(storage: SQLiteStorage) -> None:
@@ -47,6 +49,17 @@ async def _fill(storage: SQLiteStorage) -> None:
         snapshot = {"scope": "agent", "data": {"messages": messages, "state": {}}}
         await storage.write(f"snapshots/{turns}.json", json.dumps(snapshot).encode())
     await storage.namespace("memory/notes").search("green tea")
+
+
+def _note(store: SessionStore) -> None:
+    """Say something about the session, take a fork of it back, list and search."""
+    store.set_title("golden", "A golden session")
+    store.add_tags("golden", "kept", "small")
+    store.set_metadata("golden", {"purpose": "migrations"})
+    store.fork_session("golden", "fork")
+    store.rewind_session("fork", at=1)
+    store.list_sessions()
+    store.search_messages("hello")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager.errors import CodecError
 from strands_sqlite_session_manager.repository._records import next_change
 
-_SESSION = "SELECT session_type, created_at, updated_at, extra FROM sessions WHERE session_id = ?"
+_SESSION = "SELECT session_type, created_at, updated_at, extra, title, metadata FROM sessions WHERE session_id = ?"
+_TAGS = "SELECT tag FROM session_tags WHERE session_id = ? ORDER BY tag"
 _AGENTS = """
 SELECT agent_id, state, conversation_manager_state, internal_state, created_at, updated_at, extra
 FROM agents WHERE session_id = ? ORDER BY agent_id
@@ -34,9 +35,10 @@ _MULTI_AGENTS = """
 SELECT multi_agent_id, state, created_at, updated_at FROM multi_agents WHERE session_id = ? ORDER BY multi_agent_id
 """
 _ADD_SESSION = f"""
-INSERT INTO sessions (change_id, session_id, session_type, created_at, updated_at, extra)
-VALUES ({next_change("sessions")}, ?, ?, ?, ?, ?)
+INSERT INTO sessions (change_id, session_id, session_type, created_at, updated_at, extra, title, metadata)
+VALUES ({next_change("sessions")}, ?, ?, ?, ?, ?, ?, ?)
 """
+_ADD_TAG = "INSERT INTO session_tags (session_id, tag) VALUES (?, ?)"
 _ADD_AGENT = f"""
 INSERT INTO agents (change_id, session_id, agent_id, state, conversation_manager_state, internal_state,
     created_at, updated_at, extra)
@@ -118,12 +120,15 @@ class AgentLog:
 
 @dataclass
 class SessionLog:
-    """A session with everything in it."""
+    """A session with everything in it; `metadata` is JSON text."""
 
     session_type: str
     created_at: str
     updated_at: str
     extra: str | None = None
+    title: str | None = None
+    metadata: str | None = None
+    tags: list[str] = field(default_factory=list)
     agents: list[AgentLog] = field(default_factory=list)
     multi_agents: list[MultiAgent] = field(default_factory=list)
 
@@ -133,7 +138,7 @@ def read_log(connection: Connection, session_id: str) -> SessionLog | None:
     row = connection.row(_SESSION, (session_id,))
     if row is None:
         return None
-    log = SessionLog(*row)
+    log = SessionLog(*row, tags=[tag for (tag,) in connection.rows(_TAGS, (session_id,))])
     log.multi_agents = [MultiAgent(*each) for each in connection.rows(_MULTI_AGENTS, (session_id,))]
     for found in connection.rows(_AGENTS, (session_id,)):
         agent = AgentLog(*found)
@@ -160,10 +165,12 @@ def _json(text: str, blobs: dict[str, bytes] | None) -> Any:
 
 def write_log(connection: Connection, session_id: str, log: SessionLog) -> None:
     """Store a session that is not there yet."""
-    connection.run(_ADD_SESSION, (session_id, log.session_type, log.created_at, log.updated_at, log.extra))
+    times = (log.created_at, log.updated_at)
+    connection.run(_ADD_SESSION, (session_id, log.session_type, *times, log.extra, log.title, log.metadata))
+    connection.executemany(_ADD_TAG, ((session_id, tag) for tag in log.tags))
     for agent in log.agents:
-        times = (agent.created_at, agent.updated_at, agent.extra)
-        connection.run(_ADD_AGENT, (session_id, agent.agent_id, *agent.states, *times))
+        rest = (agent.created_at, agent.updated_at, agent.extra)
+        connection.run(_ADD_AGENT, (session_id, agent.agent_id, *agent.states, *rest))
         for message in agent.messages:
             _write_message(connection, (session_id, agent.agent_id, message.message_id), message)
         for change in agent.history:
