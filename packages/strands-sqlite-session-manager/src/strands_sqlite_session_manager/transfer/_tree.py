@@ -1,0 +1,202 @@
+"""Folders and files as the SDK's `FileSessionManager` lays them out: their names, and how they are read and written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from strands_sqlite_session_manager.errors import CodecError, TransferError
+
+from ._records import RecordError, transfer_error
+
+SESSION = "session_"
+AGENT = "agent_"
+MULTI_AGENT = "multi_agent_"
+_TIMES = {"created_at": "created_at", "updated_at": "updated_at"}
+FIELDS = {
+    "session": {"session_id": "session_id", "session_type": "session_type", **_TIMES},
+    "agent": {
+        "agent_id": "agent_id",
+        "state": "state",
+        "conversation_manager_state": "conversation_manager_state",
+        "_internal_state": "internal_state",
+        **_TIMES,
+    },
+    "message": {"message": "message", "message_id": "message_id", "redact_message": "redact_message", **_TIMES},
+}
+"""What the SDK writes of a record: the names in its files, in their order, and ours."""
+SIDECAR = "strands_sqlite.json"
+"""What the layout has no place for, beside `session.json`."""
+
+_MESSAGE = re.compile(r"message_(.*)\.json", re.DOTALL)
+_MESSAGE_ID = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_MENDED = "mend or remove it, then run the import again: what is there already is passed over"
+_LINKS = "copy what it leads to in its place"
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Let errors of the block say that they are about `path`.
+
+    Raises:
+        TransferError: In place of what is wrong with a record, or with a file.
+    """
+    try:
+        yield
+    except (RecordError, CodecError, RecursionError) as error:
+        where = f"file=<{path}>"
+        raise transfer_error(where, error, _MENDED) from error
+    except OSError as error:
+        message = f"file=<{path}> cannot be used: {error.strerror or error}"
+        raise TransferError(message, hint=_hint(error)) from error
+
+
+def _hint(error: OSError) -> str:
+    if error.errno == errno.ENAMETOOLONG:
+        return "the id is too long for the name of a file; use export_jsonl"
+    return "look at the file, its folder and the disk, then run it again"
+
+
+def agent_folder(session_folder: str, agent_id: str) -> str:
+    """Return where an agent lies."""
+    return os.path.join(session_folder, "agents", f"{AGENT}{agent_id}")
+
+
+def multi_agent_folder(session_folder: str, multi_agent_id: str) -> str:
+    """Return where the state of a graph or swarm lies."""
+    return os.path.join(session_folder, "multi_agents", f"{MULTI_AGENT}{multi_agent_id}")
+
+
+def message_file(session_folder: str, agent_id: str, message_id: int) -> str:
+    """Return where a message lies."""
+    return os.path.join(agent_folder(session_folder, agent_id), "messages", f"message_{message_id}.json")
+
+
+def require_no_link(path: str) -> None:
+    """Refuse a symbolic link: it may lead out of the folder, and the SDK reads none either.
+
+    Raises:
+        TransferError: It is one.
+    """
+    if os.path.islink(path):
+        message = f"file=<{path}> is a symbolic link"
+        raise TransferError(message, hint=_LINKS)
+
+
+def ids_below(folder: str, prefix: str) -> list[str]:
+    """Return, in order, the ids of the folders in `folder` whose names begin with `prefix`.
+
+    Raises:
+        TransferError: It is a symbolic link, or one of them is.
+    """
+    require_no_link(folder)
+    return sorted(
+        name[len(prefix) :] for name in _names(folder) if name.startswith(prefix) and _is_folder(f"{folder}/{name}")
+    )
+
+
+def message_ids(session_folder: str, agent_id: str) -> list[int]:
+    """Return, in order, the ids of an agent's messages.
+
+    Raises:
+        TransferError: A file has the name of a message, but not with a number.
+    """
+    folder = os.path.join(agent_folder(session_folder, agent_id), "messages")
+    require_no_link(folder)
+    found = []
+    for name in _names(folder):
+        if match := _MESSAGE.fullmatch(name):
+            if not _MESSAGE_ID.fullmatch(match[1]):
+                message = f"file=<{os.path.join(folder, name)}> has the name of a message, but no number in it"
+                raise TransferError(message, hint=_MENDED)
+            found.append(int(match[1]))
+    return sorted(found)
+
+
+def _names(folder: str) -> Iterable[str]:
+    with naming(folder):
+        try:
+            with os.scandir(folder) as entries:
+                yield from (entry.name for entry in entries)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+
+
+def _is_folder(path: str) -> bool:
+    require_no_link(path)
+    return os.path.isdir(path)
+
+
+def open_file(path: str) -> int:
+    """Return a descriptor of the file, to read from.
+
+    Raises:
+        TransferError: It is a symbolic link, or no file.
+        OSError: It cannot be opened.
+    """
+    require_no_link(path)
+    descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        message = f"file=<{path}> is no file"
+        raise TransferError(message, hint=_MENDED)
+    return descriptor
+
+
+def read_json(path: str) -> Any:
+    """Return the value in the file.
+
+    Raises:
+        TransferError: It is damaged, or a symbolic link.
+    """
+    with naming(path), os.fdopen(open_file(path), "rb") as file:
+        try:
+            return json.loads(file.read().decode())
+        except (ValueError, RecursionError) as error:
+            message = f"is not readable JSON: {error}"
+            raise RecordError(message) from error
+
+
+def read_object(path: str) -> dict[str, Any]:
+    """Return the JSON object in the file.
+
+    Raises:
+        TransferError: It is damaged, holds something else, or is a symbolic link.
+    """
+    value = read_json(path)
+    if isinstance(value, dict):
+        return value
+    message = f"file=<{path}> does not hold a JSON object"
+    raise TransferError(message, hint=_MENDED)
+
+
+def write_json(path: str, value: object) -> None:
+    """Write the file as the SDK does: the same bytes, and whole or not at all."""
+    write_file(path, [json.dumps(value, indent=2, ensure_ascii=False).encode()])
+
+
+def write_file(path: str, pieces: Iterable[bytes]) -> None:
+    """Write the file, whole or not at all.
+
+    Raises:
+        TransferError: There is a symbolic link in its place.
+        OSError: It cannot be written.
+    """
+    require_no_link(path)
+    descriptor, partial = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".strands_", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(pieces)
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(partial)
+        raise
