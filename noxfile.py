@@ -156,7 +156,7 @@ def sdk(session: nox.Session, strands: str) -> None:
 @nox.session(python=OLDEST)
 def lowest(session: nox.Session) -> None:
     """Run the core's tests with the oldest dependencies that it declares, on the oldest Python."""
-    session.install("--resolution=lowest-direct", f"--editable=packages/{CORE}")
+    session.install("--resolution=lowest-direct", f"--editable=packages/{CORE}[cli]")
     session.install("--group=test", f"--editable=packages/{PLUGIN}")
     _show_versions(session, "strands-agents", "apsw")
     _pytest(session, "tests/core", "--ignore=tests/core/objects")
