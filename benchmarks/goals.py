@@ -10,6 +10,7 @@ RELEASE = "set for the first release, before the code was written"
 PROTOTYPE = "what the best prototypes reached on 2 cores and ext4, one fsync at 0.3 to 0.4 ms"
 
 SNAPSHOTS = "set for the storage, before its code was written"
+STORE = "set for SessionStore and its command, before their code was written"
 
 MIB = 1024 * 1024
 
@@ -62,7 +63,7 @@ GOALS: dict[tuple[str, str], Goal] = {
     ("large", "large file at full / empty file at full"): Goal("<=", 1.3),
     ("large", "large file at normal / empty file at normal"): Goal("<=", 1.3),
     ("second-manager", "ours"): Goal("<=", 100e-6),
-    ("import", "import strands_sqlite_session_manager"): Goal("<=", 30e-3, stretch=6e-3),
+    ("import", "import SQLiteSessionManager"): Goal("<=", 30e-3, stretch=6e-3),
     ("image-full", "ours / floor"): Goal("<=", 2.0),
     ("image-normal", "ours / floor"): Goal("<=", 2.0),
     ("image-full", "ours: growth of the file per image"): Goal("<=", 1.05 * MIB),
@@ -77,5 +78,17 @@ GOALS: dict[tuple[str, str], Goal] = {
     },
     ("snapshot-restore", "ours / InMemoryStorage"): Goal("<=", 1.2, SNAPSHOTS),
     ("storage-search", "ours"): Goal("<=", 20e-3, SNAPSHOTS),
+    **{
+        ("list", f"{page}, by activity"): Goal("<=", 3e-3, STORE)
+        for page in ("the first page", "in the middle", "the last page")
+    },
+    ("list", "strands-sqlite list, CPU"): Goal("<=", 0.4, STORE),
+    ("message-search", "two words"): Goal("<=", 50e-3, STORE),
+    ("message-search", "the first search of those that came later"): Goal("<=", 5, STORE),
+    ("history", "ours: fork"): Goal("<=", 0.15, STORE),
+    **{
+        ("prune", f"{pace}: p99 while pruned / quiet"): Goal("<=", 10, STORE)
+        for pace in ("at full speed", "every 10 ms")
+    },
 }
 """The goal for a figure, by the name of its case and its own label."""

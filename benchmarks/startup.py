@@ -23,7 +23,7 @@ import strands.session
 begin = perf_counter()
 import apsw
 middle = perf_counter()
-import strands_sqlite_session_manager
+from strands_sqlite_session_manager import SQLiteSessionManager
 print(middle - begin, perf_counter() - begin)
 """
 
@@ -51,7 +51,7 @@ def import_time(folder: Path, scale: Scale) -> Result:
     runs = [_probe(folder) for _ in range(scale.import_runs + 1)][1:]  # the first compiles, as an installation does
     series = [
         Series("import apsw", tuple((apsw,) for apsw, _ in runs)),
-        Series("import strands_sqlite_session_manager", tuple((package,) for _, package in runs)),
+        Series("import SQLiteSessionManager", tuple((package,) for _, package in runs)),
     ]
     title = "import, after `import strands.session`, everything compiled"
     return Result("import", title, "seconds", series, notes=["the import of apsw is part of the package's"])

@@ -8,7 +8,19 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import cases, checkpoints, concurrency, large, search, snapshots, startup
+from benchmarks import (
+    cases,
+    catalog,
+    checkpoints,
+    concurrency,
+    history,
+    large,
+    message_search,
+    retention,
+    search,
+    snapshots,
+    startup,
+)
 from benchmarks.measure import Result
 from benchmarks.scale import Scale
 
@@ -40,6 +52,10 @@ def all_cases(scale: Scale) -> dict[str, Case]:
         "snapshot-restore": snapshots.restore,
         "storage-search": search.search,
         "storage-list": checkpoints.checkpoints,
+        "list": catalog.list_pages,
+        "message-search": message_search.messages,
+        "history": history.history,
+        "prune": retention.prune_sessions,
     }
 
 

@@ -49,6 +49,10 @@ def run(name: str, tmp_path: Path) -> Result:
         "snapshot-restore",
         "storage-search",
         "storage-list",
+        "list",
+        "message-search",
+        "history",
+        "prune",
     ],
 )
 def test_every_subject_is_measured_and_compared(name: str, tmp_path: Path) -> None:
