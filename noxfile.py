@@ -1,5 +1,6 @@
 """Everything that is checked before a change lands: `uv run nox` runs all of it, `uv run nox -l` lists it."""
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -8,6 +9,9 @@ import nox
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv"
+
+# Without bytecode every process that a test starts would compile the SDK anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 ROOT = Path(__file__).parent
 CORE = "strands-sqlite-session-manager"
