@@ -89,6 +89,19 @@ def test_a_damaged_message_is_a_typed_error(database: Database) -> None:
         read_messages(database, "s")
 
 
+def test_tokens_of_a_message_with_a_number_that_is_none_count(database: Database) -> None:
+    """The SDK stores NaN as it stands; what else the message carries is read all the same."""
+
+    def add(connection: Connection) -> None:
+        put_session(connection, "s", "a")
+        call = {"toolUse": {"toolUseId": "1", "name": "t", "input": {"limit": float("nan")}}}
+        put_message(connection, "s", "a", [call], metadata=tokens(5))
+
+    database.write(add)
+    (agent,) = summarize_session(database, "s").agents
+    assert (agent.tool_calls, agent.total_tokens is not None) == (1, True)
+
+
 def test_tokens_latency_tools_and_bytes_are_summed_for_each_agent(database: Database) -> None:
     """As far as messages carry them; an attachment that two agents share counts once for the session."""
 

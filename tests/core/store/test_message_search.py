@@ -79,6 +79,8 @@ SCRIPTS = {
     "आज मौसम अच्छा है": ["मौसम"],
     "ﬁne \uff37\uff29\uff24\uff25 letters": ["fine", "wide", "\uff37\uff29\uff24\uff25"],
     "cafe\u0301 au lait": ["café", "cafe", "cafe\u0301"],
+    "ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ": ["ᏣᎳᎩ", "ᎦᏬᏂᎯᏍᏗ"],  # Python has small letters for these, the index has none
+    "Ԩ Ԫ": ["Ԩ", "Ԫ"],
 }
 
 

@@ -56,7 +56,8 @@ def query_terms(query: str, scope_id: int | None, stop_words: Collection[str] = 
         elif word.lower() not in stop_words:
             last = word.rpartition("_")[2]
             begins = len(last) >= _SHORTEST_BEGINNING and _is_known(last)
-            terms[_phrase(filter(None, word.lower().split("_")), mark) + "*" * begins] = None
+            folded = word.lower() if word.isascii() else word  # FTS5 folds the others, and not all that Python does
+            terms[_phrase(filter(None, folded.split("_")), mark) + "*" * begins] = None
     return list(terms)
 
 

@@ -28,12 +28,12 @@ SELECT count(*), {_sum("$.usage.inputTokens")}, {_sum("$.usage.outputTokens")}, 
 FROM (
     SELECT
         coalesce(
-            iif(json_valid(message), message -> '$.metadata', NULL),
-            iif(json_valid(redact_message), redact_message -> '$.metadata', NULL)
+            iif(json_valid(message, 2), message -> '$.metadata', NULL),
+            iif(json_valid(redact_message, 2), redact_message -> '$.metadata', NULL)
         ) AS metadata,
         (
             SELECT count(*)
-            FROM json_each(iif(json_valid(shown), shown, NULL), '$.content') AS block
+            FROM json_each(iif(json_valid(shown, 2), shown, NULL), '$.content') AS block
             WHERE block.type = 'object' AND json_type(block.value, '$.toolUse') IS NOT NULL
         ) AS tool_calls,
         octet_length(message) + ifnull(octet_length(redact_message), 0) AS bytes

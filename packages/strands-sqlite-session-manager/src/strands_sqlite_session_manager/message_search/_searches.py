@@ -146,8 +146,8 @@ def search_messages(  # noqa: PLR0913 - options, each with a default
         database: The database.
         query: What to search. Without any word nothing is found.
         where: Which messages to search.
-        order: The best first, or the newest. Of words that tens of thousands of messages have, the newest of these
-            messages are ranked.
+        order: The best first, or the newest: those that were stored or redacted last. Of words that tens of thousands
+            of messages have, the newest of these are ranked.
         limit: How many to return at most.
         offset: How many of the first to leave out.
         progress: Called between transactions while messages are indexed, with how far it is and how far it goes.
