@@ -1,6 +1,7 @@
 """Everything that is checked before a change lands: `uv run nox` runs all of it, `uv run nox -l` lists it."""
 
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -100,20 +101,37 @@ def quickstart(session: nox.Session) -> None:
         session.run("python", str(ROOT / "examples" / "quickstart.py"))
 
 
+def _install_wheels(session: nox.Session, packages: tuple[str, ...], *others: str) -> None:
+    """Install the built wheels of some packages, and nothing else of this workspace; the lock says which versions."""
+    temporary = Path(session.create_tmp())
+    wheels, locked = temporary / "wheels", temporary / "locked.txt"
+    for package in packages:
+        session.run("uv", "build", "--quiet", "--wheel", f"--package={package}", f"--out-dir={wheels}")
+    pins = ["--all-packages", "--all-groups", "--no-emit-workspace", "--no-hashes"]
+    session.run("uv", "export", "--quiet", "--locked", *pins, f"--output-file={locked}")
+    session.install(*(str(wheel) for wheel in sorted(wheels.glob("*.whl"))), *others, f"--constraint={locked}")
+
+
 @nox.session(reuse_venv=False)
 def core_only(session: nox.Session) -> None:
     """Install the built wheel of the core and nothing else of this workspace, and use it."""
-    temporary = Path(session.create_tmp())
-    wheels, locked = temporary / "wheels", temporary / "locked.txt"
-    session.run("uv", "build", "--quiet", "--wheel", f"--package={CORE}", f"--out-dir={wheels}")
-    pins = ["--all-packages", "--all-groups", "--no-emit-workspace", "--no-hashes"]
-    session.run("uv", "export", "--quiet", "--locked", *pins, f"--output-file={locked}")
-    (wheel,) = wheels.glob("*.whl")
-    session.install(str(wheel), "pytest", f"--constraint={locked}")
+    _install_wheels(session, (CORE,), "pytest")
     with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
         check = Path(folder, "check_core_only.py")
         check.write_bytes((ROOT / "tests" / "packaging" / check.name).read_bytes())
         session.run("python", "-I", "-m", "pytest", check.name, env={"WORKSPACE": str(ROOT)})
+
+
+@nox.session(reuse_venv=False)
+def downstream(session: nox.Session) -> None:
+    """Run the tests of a project that has the built wheels alone, from a copy of it: in one process, and in four."""
+    _install_wheels(session, (CORE, PLUGIN), "strands-agents", "pytest-xdist")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "downstream_agent")
+        shutil.copytree(ROOT / "examples" / copy.name, copy, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        with session.chdir(copy):
+            session.run("python", "-I", "-m", "pytest")
+            session.run("python", "-I", "-m", "pytest", "-n", "4")
 
 
 @nox.session

@@ -14,7 +14,7 @@ from strands.hooks import AfterInvocationEvent, HookRegistry, MessageAddedEvent
 from strands.session.session_manager import SessionManager
 
 from pytest_strands_sqlite import ScriptedModel
-from strands_sqlite_session_manager import DatabaseFullError, SQLiteSessionManager
+from strands_sqlite_session_manager import ConflictError, DatabaseFullError, SessionStore, SQLiteSessionManager
 
 from .faults import FaultyVFS
 
@@ -110,6 +110,81 @@ def test_a_message_and_the_state_that_belongs_to_it_are_one_commit(tmp_path: Pat
     assert "INSERT INTO agent_state_history" in first
     assert second == ["INSERT INTO messages"], "the state did not change again"
     manager.close()
+
+
+def test_a_message_costs_one_statement_again_once_a_deletion_elsewhere_was_looked_at(tmp_path: Path) -> None:
+    """Each message is a single statement; only the first one after some session lost messages takes a closer look."""
+    manager = SQLiteSessionManager("s", tmp_path / "sessions.db")
+    other = SQLiteSessionManager("other", manager)
+    agent = agent_on(manager, "1", "2", "3", "4")
+    agent("zero")
+    found = transactions(manager)
+    agent("one")
+    assert found == [["INSERT INTO messages"]] * 2, "an agent that began before any deletion"
+    other.delete_session("other")
+    found.clear()
+    agent("two")
+    looked, settled = found[:-1], found[-1]
+    assert "SELECT 1 FROM" in looked[-1]
+    assert settled == ["INSERT INTO messages"]
+    found.clear()
+    agent("three")
+    assert found == [["INSERT INTO messages"]] * 2
+    assert stored(manager) == ["zero", "1", "one", "2", "two", "3", "three", "4"]
+    other.close()
+    manager.close()
+
+
+def test_change_counters_stay_above_what_was_deleted(tmp_path: Path) -> None:
+    """No message gets a number that one had before, however many of the newest were deleted meanwhile."""
+    with SessionStore(tmp_path / "sessions.db") as store, SQLiteSessionManager("s", store) as manager:
+        agent = agent_on(manager, *map(str, range(4)))
+        seen: list[int] = []
+        for turn in range(4):
+            with SQLiteSessionManager(f"other {turn}", store) as other:
+                agent_on(other, "fine", "fine")("long")
+                seen += change_counters(store)
+                other.delete_session(other.session_id)
+            before = max(seen)
+            agent(f"turn {turn}")
+            assert [number > before for number in change_counters(store)[-2:]] == [True, True]
+
+
+def change_counters(store: SessionStore) -> list[int]:
+    rows = store._database.read(lambda connection: connection.rows("SELECT change_id FROM messages ORDER BY 1"))
+    return [number for (number,) in rows]
+
+
+@pytest.mark.parametrize("on_a_loop", [False, True])
+def test_a_deletion_that_was_rolled_back_is_not_taken_for_one_that_is_known(tmp_path: Path, *, on_a_loop: bool) -> None:
+    """A message that was to be committed with a deletion, and failed with it, leaves the agent as watchful as before.
+
+    The rewind that comes then has the number of the deletion that was rolled back.
+    """
+
+    def fail(_connection: Any) -> None:
+        raise ZeroDivisionError
+
+    with (
+        SessionStore(tmp_path / "sessions.db") as store,
+        SQLiteSessionManager("s", store) as manager,
+        SQLiteSessionManager("other", store),
+    ):
+        agent = agent_on(manager, "one")
+        agent("zero")
+        message: Any = {"role": "user", "content": [{"text": "lost"}]}
+        with manager._database.collect() as batch:
+            manager.delete_session("other")
+            manager.append_message(message, agent)
+            manager._database.write(fail)
+        with pytest.raises(ZeroDivisionError):
+            asyncio.run(batch.commit_async()) if on_a_loop else batch.commit()
+        manager._latest_agent_message["default"] = manager.list_messages("s", "default")[-1]
+
+        store.rewind_session("s", at=0)
+        with pytest.raises(ConflictError):
+            agent("again")
+        assert stored(manager) == ["zero"]
 
 
 def test_an_agent_with_a_history_is_stored_in_one_commit(tmp_path: Path) -> None:

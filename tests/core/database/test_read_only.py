@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 import apsw
 import pytest
-from strands.types.session import Session, SessionAgent, SessionMessage, SessionType
+from strands.types.session import Session, SessionType
 
 from strands_sqlite_session_manager import (
     CannotOpenError,
@@ -42,6 +43,17 @@ def test_reading_leaves_the_file_and_its_folder_as_they_are(path: Path) -> None:
     """After it is closed the same files are there, with the same bytes and times."""
     before = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in path.parent.iterdir()}
     database = open_for_reading(path)
+    assert database.read(session_ids) == ["s"]
+    database.close()
+    assert {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in path.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("query", ["", "?mode=ro", "?cache=private&mode=rw"])
+def test_reading_by_a_uri_leaves_the_folder_as_it_is(path: Path, query: str) -> None:
+    """Whatever the URI says, and however its name is written in it."""
+    path = path.rename(path.with_name("50% ü.db"))
+    before = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in path.parent.iterdir()}
+    database = open_for_reading(f"file:{quote(str(path))}{query}")
     assert database.read(session_ids) == ["s"]
     database.close()
     assert {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in path.parent.iterdir()} == before
@@ -148,33 +160,31 @@ def test_what_reads_may_use_temporary_tables(path: Path) -> None:
     database.close()
 
 
-def test_a_folder_without_write_permission_is_read(path: Path) -> None:
-    """SQLite needs no files of its own where nobody writes: root may write anywhere, so another user reads here."""
-    with SQLiteSessionManager("s", path) as manager:
-        manager.create_agent("s", SessionAgent("a", {}, {}))
-        manager.create_message("s", "a", SessionMessage({"role": "user", "content": [{"text": "hello"}]}, 0))
-    path.chmod(0o444)
-    path.parent.chmod(0o555)
-    try:
-        child = os.fork()
-        if child == 0:
-            os._exit(_read_as_another_user(path))
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    finally:
-        path.parent.chmod(0o755)
-    assert [file.name for file in path.parent.iterdir()] == ["sessions.db"]
+READ_AS_ANOTHER_USER = """
+import os, sys
+from strands_sqlite_session_manager._standalone import stand_alone
+stand_alone()
+from strands_sqlite_session_manager._schema import open_for_reading
+if os.getuid() == 0:
+    os.setuid(65534)
+database = open_for_reading(sys.argv[1])
+print(database.read(lambda connection: connection.rows("SELECT session_id FROM sessions")))
+database.close()
+"""
 
 
-def _read_as_another_user(path: Path) -> int:
-    try:
-        if os.getuid() == 0:
-            for folder in path.parents[1:4]:
-                folder.chmod(0o755)
-            os.setuid(65534)
-        database = open_for_reading(path)
-        found = database.read(session_ids)
-        database.close()
-    except BaseException as error:  # noqa: BLE001 - the child reports by its exit code
-        sys.stderr.write(f"{error!r}\n")
-        return 1
-    return 0 if found == ["s"] else 2
+def test_a_folder_without_write_permission_is_read() -> None:
+    """SQLite needs no files of its own where nobody writes. Root may write anywhere, so another user reads here."""
+    with tempfile.TemporaryDirectory() as name:  # the folders of pytest are closed to others
+        folder = Path(name)
+        path = folder / "sessions.db"
+        SQLiteSessionManager("s", path).close()
+        path.chmod(0o444)
+        folder.chmod(0o555)
+        try:
+            command = [sys.executable, "-c", READ_AS_ANOTHER_USER, str(path)]
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
+            assert (done.stdout, done.stderr) == ("[('s',)]\n", "")
+            assert [file.name for file in folder.iterdir()] == ["sessions.db"]
+        finally:
+            folder.chmod(0o755)

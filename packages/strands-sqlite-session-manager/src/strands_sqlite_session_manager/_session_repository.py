@@ -14,11 +14,20 @@ from .repository import agents, messages, multi_agents, sessions
 if TYPE_CHECKING:
     from strands.multiagent.base import MultiAgentBase
 
+    from .repository._watch import Watch
+
 
 class SQLiteSessionRepository(SessionRepository):
     """What `SQLiteSessionManager` is beside a session manager: its own repository."""
 
+    session_id: str
     _database: Database
+    _latest_agent_message: dict[str, SessionMessage | None]
+    _watches: dict[str, Watch]
+
+    def _watch(self, session_id: str, agent_id: str) -> Watch | None:
+        """Return what notices that the agent's conversation was taken away, if it is at work here."""
+        return self._watches.get(agent_id) if session_id == self.session_id else None
 
     def create_session(self, session: Session, **kwargs: Any) -> Session:
         """Store a new session and return it.
@@ -62,25 +71,33 @@ class SQLiteSessionRepository(SessionRepository):
         """Store the agent's state; its `created_at` stays, and is set on `session_agent`.
 
         Raises:
+            ConflictError: The agent was initialized here, and its session rewound or deleted since.
             NotFoundError: There is no such agent.
             TypeError: Its state holds what JSON cannot.
         """
         session_key(session_id)
         agent_key(session_agent.agent_id)
-        agents.update_agent(self._database, session_id, session_agent)
+        watch = self._watch(session_id, session_agent.agent_id)
+        agents.update_agent(self._database, session_id, session_agent, watch)
 
     def create_message(self, session_id: str, agent_id: str, session_message: SessionMessage, **kwargs: Any) -> None:
         """Append a message. The same id with the same content again is a retry, and accepted.
 
         Raises:
-            ConflictError: The id is taken by other content; nothing was overwritten.
+            ConflictError: The id is taken by other content; or the message is what an agent says next, and its session
+                was rewound or deleted since the agent was initialized. Nothing was overwritten.
             NotFoundError: There is no such session, or no such agent in it.
             TypeError: The message holds what JSON cannot.
         """
         messages.require_message_id(session_message.message_id)
         session_key(session_id)
         agent_key(agent_id)
-        messages.create_message(self._database, session_id, agent_id, session_message)
+        watch = self._watches.get(agent_id)  # as in `_watch`, without a call: appends are counted in microseconds
+        if watch is not None and (
+            self._latest_agent_message.get(agent_id) is not session_message or session_id != self.session_id
+        ):
+            watch = None  # not what the agent says next
+        messages.create_message(self._database, session_id, agent_id, session_message, watch)
 
     def read_message(self, session_id: str, agent_id: str, message_id: int, **kwargs: Any) -> SessionMessage | None:
         """Return the message, or None where there is none."""
@@ -98,7 +115,9 @@ class SQLiteSessionRepository(SessionRepository):
         messages.require_message_id(session_message.message_id)
         session_key(session_id)
         agent_key(agent_id)
-        messages.update_message(self._database, session_id, agent_id, session_message)
+        said_last = self._latest_agent_message.get(agent_id) is session_message
+        watch = self._watch(session_id, agent_id) if said_last else None
+        messages.update_message(self._database, session_id, agent_id, session_message, watch)
 
     def list_messages(
         self, session_id: str, agent_id: str, limit: int | None = None, offset: int = 0, **kwargs: Any

@@ -155,7 +155,10 @@ class AlreadyExistsError(SQLiteSessionError):
 
 
 class ConflictError(SQLiteSessionError):
-    """The message id is taken by other content: a second writer is at work on the session. Nothing was overwritten."""
+    """The message id is taken by other content, or the session was rewound or deleted under the agent.
+
+    Somebody else is at work on the session. Nothing was overwritten.
+    """
 
     default_hint = "build a new session manager and agent on this session: they start from what is stored"
 

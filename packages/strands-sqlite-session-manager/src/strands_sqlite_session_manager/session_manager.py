@@ -16,6 +16,7 @@ from ._schema import open_database
 from ._sdk import session_key
 from ._session_repository import SQLiteSessionRepository
 from .errors import AlreadyExistsError
+from .repository._watch import Watch
 
 if TYPE_CHECKING:
     from strands.types.content import Message
@@ -75,6 +76,7 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository, Da
             warnings.warn(f"SQLiteSessionManager does not use: {names}", UserWarning, stacklevel=2)
         session_key(session_id)
         self._database = open_database(db_path, Options(durability=durability, busy_timeout=busy_timeout))
+        self._watches: dict[str, Watch] = {}
         self._database.session_id = session_id  # before it is looked for: who deletes sessions spares it from here on
         try:
             self._join_session(session_id)
@@ -97,6 +99,8 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository, Da
             **kwargs: Ignored.
 
         Raises:
+            ConflictError: Another writer was at work on the session, or it was rewound or deleted since the agent was
+                initialized.
             SQLiteSessionError: It was not stored; the type says why.
         """
         if self._database.collects:  # whoever collects puts things back
@@ -123,7 +127,9 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository, Da
             SessionException: The session has an agent with this id in this manager already.
             SQLiteSessionError: It could not be read or stored; the type says why.
         """
+        watch = Watch(self._database, self.session_id, agent.agent_id)  # before anything is restored
         super().initialize(agent, **kwargs)
+        self._watches[agent.agent_id] = watch
         if self._latest_agent_message[agent.agent_id] is None:
             last = self.list_messages(self.session_id, agent.agent_id, offset=-1)
             self._latest_agent_message[agent.agent_id] = last[0] if last else None

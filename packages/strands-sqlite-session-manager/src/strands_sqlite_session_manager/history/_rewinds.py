@@ -62,7 +62,7 @@ def rewind_session(database: Database, session_id: str, *, at: int, agent_id: st
     exist yet, and the states of graphs and swarms that went on later. An agent that is built on the session then goes
     on as if it had stopped there, as with `fork_session`, which keeps the old session too.
 
-    Agents that are at work on the session know nothing of it: stop them first, and build new ones.
+    Agents that are at work on the session get a `ConflictError` at their next message: build new ones.
 
     Args:
         database: The database.

@@ -11,12 +11,17 @@ from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager.errors import NotFoundError
 from strands_sqlite_session_manager.repository._records import build, extra_fields, next_change, times
 from strands_sqlite_session_manager.repository._sessions import require_session
+from strands_sqlite_session_manager.repository._watch import Watch
 
 _AGENT_COLUMNS = frozenset(
     {"agent_id", "state", "conversation_manager_state", "_internal_state", "created_at", "updated_at"}
 )
 _SELECT_AGENT = """
 SELECT state, conversation_manager_state, internal_state, created_at, updated_at, extra
+FROM agents WHERE session_id = ? AND agent_id = ?
+"""
+_SELECT_BEFORE = """
+SELECT state, conversation_manager_state, internal_state, created_at, (SELECT max(change_id) FROM deletions)
 FROM agents WHERE session_id = ? AND agent_id = ?
 """
 _INSERT_AGENT = f"""
@@ -52,20 +57,23 @@ def create_agent(database: Database, session_id: str, agent: sdk.SessionAgent) -
     database.write(put)
 
 
-def update_agent(database: Database, session_id: str, agent: sdk.SessionAgent) -> None:
+def update_agent(database: Database, session_id: str, agent: sdk.SessionAgent, watch: Watch | None = None) -> None:
     """Store what changed of an agent; its `created_at` stays, and is set on `agent`.
 
     Raises:
+        ConflictError: By `watch`, the session was rewound or deleted meanwhile.
         NotFoundError: There is no such agent.
     """
     agent_id, texts, extra = agent.agent_id, _agent_texts(agent), extra_fields(agent, _AGENT_COLUMNS)
     _, updated_at = times(agent)
 
     def put(connection: Connection) -> None:
-        old = connection.row(_SELECT_AGENT, (session_id, agent_id))
+        old = connection.row(_SELECT_BEFORE, (session_id, agent_id))
         if old is None:
             message = f"Agent {agent_id} in session {session_id} does not exist"
             raise NotFoundError(message, hint="create the agent first")
+        if watch is not None and watch.newest != old[4]:
+            watch.check(connection)
         agent.created_at = old[3]
         connection.run(_UPDATE_AGENT, (*texts, old[3], updated_at, extra, session_id, agent_id))
         _state_history.record(connection, session_id, agent_id, old[:3], texts)

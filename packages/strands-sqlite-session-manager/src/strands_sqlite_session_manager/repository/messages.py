@@ -13,6 +13,7 @@ from strands_sqlite_session_manager._database import Database, OneStatement
 from strands_sqlite_session_manager.errors import ConflictError, InvalidIdError, NotFoundError
 from strands_sqlite_session_manager.repository._records import build, extra_fields, next_change, times
 from strands_sqlite_session_manager.repository._sessions import require_session
+from strands_sqlite_session_manager.repository._watch import Watch
 
 _LARGEST = 2**63 - 1
 
@@ -21,6 +22,12 @@ _INSERT_MESSAGE = f"""
 INSERT INTO messages (change_id, session_id, agent_id, message_id, message, redact_message,
     created_at, updated_at, extra)
 VALUES ({next_change("messages")}, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session_id, agent_id, message_id) DO NOTHING
+"""
+# NULL for a message is refused: so nothing is stored where the newest deletion is not the one that is known.
+_INSERT_NEXT_MESSAGE = """
+INSERT INTO messages (session_id, agent_id, message_id, message, redact_message, created_at, updated_at, extra)
+VALUES (?1, ?2, ?3, iif((SELECT max(change_id) FROM deletions) IS ?9, ?4, NULL), ?5, ?6, ?7, ?8)
+ON CONFLICT (session_id, agent_id, message_id) DO NOTHING
 """
 _UPDATE_MESSAGE = f"""
 UPDATE messages SET change_id = {next_change("messages")}, message = ?, redact_message = ?, updated_at = ?,
@@ -60,17 +67,24 @@ def require_message_id(message_id: object) -> None:
         raise InvalidIdError(message, hint="count messages from zero")
 
 
-def create_message(database: Database, session_id: str, agent_id: str, record: sdk.SessionMessage) -> None:
+def create_message(
+    database: Database, session_id: str, agent_id: str, record: sdk.SessionMessage, watch: Watch | None = None
+) -> None:
     """Append a message. The same id with the same content again is a retry, and accepted.
 
     Raises:
-        ConflictError: The id is taken by other content.
+        ConflictError: The id is taken by other content; or, by `watch`, the session was rewound or deleted meanwhile.
         NotFoundError: There is no such session, or no such agent in it.
     """
     content, blobs = _message_texts(record)
     place = (session_id, agent_id, record.message_id)
     row = (*place, *content, *times(record), extra_fields(record, _MESSAGE_COLUMNS))
-    database.write(_Append(place, content, row, blobs))
+    if watch is None:
+        database.write(_Append(place, content, row, blobs))
+        return
+    if not watch.settled:
+        watch.catch_up(database)
+    database.write(_NextAppend(place, content, row, blobs, watch))
 
 
 class _Append(OneStatement):
@@ -101,10 +115,44 @@ class _Append(OneStatement):
             _blobs.link(connection, self._place, self._blobs)
 
 
-def update_message(database: Database, session_id: str, agent_id: str, record: sdk.SessionMessage) -> None:
+class _NextAppend(_Append):
+    """Appends what an agent at work says next, unless something was deleted that it goes on from."""
+
+    __slots__ = ("_watch",)
+
+    def __init__(
+        self, place: _blobs.Place, content: _Content, row: tuple[Any, ...], blobs: dict[str, bytes], watch: Watch
+    ) -> None:
+        self._place = place
+        self._content = content
+        self._row = row
+        self._blobs = blobs
+        self._watch = watch
+
+    def at_once(self, connection: Connection) -> bool:
+        watch = self._watch
+        if self._blobs or not watch.settled:
+            return False
+        connection.run(_INSERT_NEXT_MESSAGE, (*self._row, watch.newest))
+        return connection.changes() == 1
+
+    def __call__(self, connection: Connection) -> None:
+        try:
+            stored = self.at_once(connection)
+        except ConstraintError:
+            stored = False
+        if not stored:
+            self._watch.check(connection)
+            super().__call__(connection)
+
+
+def update_message(
+    database: Database, session_id: str, agent_id: str, record: sdk.SessionMessage, watch: Watch | None = None
+) -> None:
     """Store a message over the one with its id; the `created_at` of that one stays, and is set on `record`.
 
     Raises:
+        ConflictError: By `watch`, the session was rewound or deleted meanwhile: it may be another message.
         NotFoundError: There is no such message.
     """
     place = (session_id, agent_id, record.message_id)
@@ -117,6 +165,8 @@ def update_message(database: Database, session_id: str, agent_id: str, record: s
         if not rows:
             message = f"Message {record.message_id} does not exist"
             raise NotFoundError(message, hint="create the message first")
+        if watch is not None:
+            watch.check(connection)
         record.created_at = rows[0][0]
         _blobs.relink(connection, place, blobs)
 
