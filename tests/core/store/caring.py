@@ -30,15 +30,19 @@ def say(value: object) -> None:
     os.write(1, f"{json.dumps(value)}\n".encode())
 
 
-def stop_in_the_middle(db: str, target: str) -> None:
-    """Back up, tell when the first pages are copied, and go no further."""
+def stop_in_the_middle(db: str, target: str, *overwrite: str) -> None:
+    """Back up, tell when the first pages are copied, and go no further until standard input is closed."""
 
     def progress(done: int, total: int) -> None:
         say([done, total])
         sys.stdin.read()
 
     with closing(open_database(db)) as database:
-        back_up(database, target, progress=progress, overwrite=True)
+        try:
+            back_up(database, target, progress=progress, overwrite=bool(overwrite))
+            say("made")
+        except SQLiteSessionError as error:
+            say(type(error).__name__)
 
 
 def append(db: str) -> None:

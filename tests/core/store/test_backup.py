@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import shutil
 import stat
 from collections.abc import Iterator
@@ -17,7 +19,6 @@ from pytest_strands_sqlite import ScriptedModel
 from strands_sqlite_session_manager import (
     AlreadyExistsError,
     CannotOpenError,
-    DatabaseBusyError,
     DatabaseClosedError,
     DatabaseCorruptError,
     DatabaseFullError,
@@ -58,6 +59,16 @@ def path(full: Path, tmp_path: Path) -> Path:
 def database(path: Path) -> Iterator[Database]:
     with closing(open_database(path)) as opened:
         yield opened
+
+
+def partials(target: Path) -> list[Path]:
+    """What backups to `target` have not named yet, or have left behind."""
+    return sorted(target.parent.glob(f"{target.name}.*.partial"))
+
+
+def grow_old(file: Path) -> None:
+    """Let a file look as if nobody had written to it for long."""
+    os.utime(file, (0, 0))
 
 
 def counts(path: Path) -> list[tuple[str, int, int]]:
@@ -144,7 +155,7 @@ def test_a_target_that_appears_meanwhile_is_not_replaced(database: Database, tmp
     with pytest.raises(AlreadyExistsError):
         back_up(database, target, progress=lambda *_: target.write_text("quicker"))
     assert target.read_text() == "quicker"
-    assert not Path(f"{target}.partial").exists()
+    assert partials(target) == []
 
 
 def test_a_target_that_is_open_is_not_replaced(database: Database, tmp_path: Path) -> None:
@@ -156,7 +167,7 @@ def test_a_target_that_is_open_is_not_replaced(database: Database, tmp_path: Pat
         assert verify(other) == []
 
 
-@pytest.mark.parametrize("name", ["itself", "wal", "shm", "link", "hard link", "partial"])
+@pytest.mark.parametrize("name", ["itself", "wal", "shm", "link", "hard link"])
 def test_the_live_file_is_no_target(database: Database, path: Path, tmp_path: Path, name: str) -> None:
     """By whatever name it is called, nor is what SQLite keeps beside it."""
     target = {"itself": path, "wal": Path(f"{path}-wal"), "shm": Path(f"{path}-shm")}.get(name, tmp_path / "other")
@@ -164,8 +175,6 @@ def test_the_live_file_is_no_target(database: Database, path: Path, tmp_path: Pa
         target.symlink_to(path)
     elif name == "hard link":
         target.hardlink_to(path)
-    elif name == "partial":
-        Path(f"{target}.partial").symlink_to(path)
     with pytest.raises(ValueError, match="itself"):
         back_up(database, target, overwrite=True)
     assert verify(database) == []
@@ -226,7 +235,7 @@ def test_a_damaged_database_does_not_replace_a_good_copy(
         back_up(database, target, overwrite=True)
     assert "verify" in caught.value.hint
     assert target.read_bytes() == before
-    assert not Path(f"{target}.partial").exists()
+    assert partials(target) == []
 
 
 def test_a_full_disk_leaves_the_old_copy(database: Database, tmp_path: Path) -> None:
@@ -247,7 +256,7 @@ def test_a_full_disk_leaves_the_old_copy(database: Database, tmp_path: Path) -> 
     finally:
         vfs.unregister()
     assert target.read_bytes() == before
-    assert not Path(f"{target}.partial").exists()
+    assert partials(target) == []
 
 
 def test_an_error_of_the_caller_leaves_nothing(database: Database, tmp_path: Path) -> None:
@@ -270,23 +279,62 @@ def test_a_folder_without_permission_is_a_typed_error(path: Path, tmp_path: Path
         assert said(process) == "DatabaseReadOnlyError"
 
 
-def test_a_second_backup_to_the_same_target_is_refused_while_the_first_lives(path: Path, tmp_path: Path) -> None:
-    """Killed in the middle, the first leaves the old copy as it was; the next backup clears up and succeeds."""
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_backups_to_one_target_at_once_do_not_touch_each_other(path: Path, tmp_path: Path, *, overwrite: bool) -> None:
+    """Each makes a copy of its own, and the target is one of them, whole: the last, or else the first."""
+    target = tmp_path / "copy.db"
+    with closing(open_database(path)) as database:
+        with program("stop_in_the_middle", path, target, *["overwrite"] * overwrite) as first:
+            assert said(first)
+            (half,) = partials(target)
+            made = back_up(database, target)
+            assert partials(target) == [half]
+            database.write(lambda connection: connection.run(APPEND))
+            assert first.stdin is not None
+            first.stdin.close()
+            end = [each for each in map(json.loads, first.stdout or ()) if isinstance(each, str)]
+        assert end == ["made" if overwrite else "AlreadyExistsError"]
+    assert counts(target) == [("eye", 2 + overwrite, 1 + overwrite), ("guide", 4, 3)]
+    assert made.messages == 6
+    assert partials(target) == []
+    assert findings(target) == []
+
+
+def test_what_has_no_name_yet_is_left_to_its_backup(database: Database, tmp_path: Path) -> None:
+    """Between the last write to a copy and its new name nobody holds a lock on it; only old ones are removed."""
+    target = tmp_path / "copy.db"
+    new, old = (Path(f"{target}.{digit * 16}.partial") for digit in "ab")
+    others = [Path(f"{target}.partial"), Path(f"{target}.notes.partial"), Path(f"{target}.x.{'a' * 16}.partial")]
+    for file in (new, old, *others):
+        file.write_text("half a database")
+    for file in (old, *others):
+        grow_old(file)
+    back_up(database, target)
+    assert new.exists()
+    assert not old.exists()
+    assert all(file.exists() for file in others)
+
+
+def test_what_a_killed_backup_leaves_is_removed_later(path: Path, tmp_path: Path) -> None:
+    """Killed in the middle, it leaves the old copy as it was; a later one clears up, but not after one that lives."""
     target = tmp_path / "copy.db"
     with closing(open_database(path)) as database:
         back_up(database, target)
-        before = target.read_bytes()
-        with program("stop_in_the_middle", path, target) as first:
+        with program("stop_in_the_middle", path, target, "overwrite") as first:
             done, total = said(first)  # type: ignore[misc]
             assert 0 < done < total
-            with pytest.raises(DatabaseBusyError):
-                back_up(database, target, overwrite=True)
-            assert Path(f"{target}.partial").exists()
+            (half,) = partials(target)
+            grow_old(half)
+            back_up(database, tmp_path / "other.db")
+            back_up(database, target, overwrite=True)
+            assert partials(target) == [half]
+            before = target.read_bytes()
             first.kill()
             first.wait()
         assert target.read_bytes() == before
+        grow_old(half)
         back_up(database, target, overwrite=True)
-    assert not Path(f"{target}.partial").exists()
+    assert partials(target) == []
     assert findings(target) == []
 
 
@@ -304,7 +352,9 @@ def test_killed_at_any_write_it_is_all_or_nothing(tmp_path: Path, task: str) -> 
     for folder in tries:
         assert {found.kind for found in findings(folder / "sessions.db")} <= {"tool pair"}
         assert findings(folder / "target.db")[0].kind == "tool pair"
+        for file in partials(folder / "target.db"):
+            grow_old(file)
         with closing(open_database(folder / "sessions.db")) as database:
             assert back_up(database, folder / "target.db", overwrite=True).sessions == 1
-        assert not (folder / "target.db.partial").exists()
+        assert partials(folder / "target.db") == []
     assert bool(findings(last / "sessions.db")) == (task == "back_up")

@@ -347,6 +347,39 @@ class TestFork:
         assert type(refused.value) is type(by_manager.value)
         assert isinstance(refused.value, InvalidIdError) == ("/" not in session_id)
 
+    def test_a_session_without_a_name_is_not_made(self, log: Log, database: Database, path: Path) -> None:
+        """An empty id is a slip: nobody could name the session in a list of ids, or on a command line."""
+        log.agent()
+        with pytest.raises(InvalidIdError, match="empty"):
+            fork_session(database, "s", "")
+        assert query(path, "SELECT session_id FROM sessions") == [("s",)]
+
+    def test_changes_of_another_program_are_followed(self, log: Log, database: Database) -> None:
+        """A change may only remove, and may set values where there was no object."""
+        log.agent(x=1)
+        log.say()
+        log.say()
+        insert = """
+        INSERT INTO agent_state_history (session_id, agent_id, change_number, message_id, changes)
+        VALUES ('s', 'agent', ?, ?, ?)
+        """
+        changes = [(2, 0, '{"state":{"remove":["x"]}}'), (3, 0, '{"internal_state":{"replace":5}}')]
+        changes += [(4, 1, '{"internal_state":{"set":{"y":2}}}'), (5, 2, '{"state":{"set":{"x":1}}}')]
+        database.write(lambda connection: [connection.run(insert, change) for change in changes])
+        found = read_checkpoint(database, "s", 1)
+        assert (found.state, found.internal_state) == ({}, {"y": 2})
+
+    def test_metadata_of_another_program_do_not_stand_in_the_way(
+        self, log: Log, database: Database, path: Path
+    ) -> None:
+        """Where they are no object, nothing of them can come along."""
+        log.agent()
+        database.write(lambda connection: connection.run("UPDATE sessions SET metadata = '[1]'"))
+        fork_session(database, "s", "new")
+        ((noted,),) = query(path, "SELECT metadata FROM sessions WHERE session_id = 'new'")
+        assert list(json.loads(noted)) == ["forked_from"]
+        database.write(lambda connection: connection.run("UPDATE sessions SET metadata = NULL WHERE session_id = 's'"))
+
     @pytest.mark.parametrize("target", ["s", "t"])
     def test_a_session_that_exists_is_left_alone(self, log: Log, database: Database, path: Path, target: str) -> None:
         """Nothing is forked into it."""

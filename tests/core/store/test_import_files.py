@@ -252,6 +252,7 @@ def test_a_file_beside_the_session_is_read_whole_or_refused(database: Database, 
     whole = path.read_text()
     cases = [whole[:-3], whole[: whole.index("\n", 900)], json.dumps(json.loads(whole), indent=1), whole + "{}\n"]
     cases += [whole.replace('"version":1', '"version":2'), whole.replace('"notes"', '"notes","mood":1')]
+    cases += [whole.replace('{"state":{"set":', '{"mood":{"set":', 1)]
     cases += [whole.replace('{"set":', '{"set":1,"x":', 1), whole.replace('"version":1', '"version":1,"x":2')]
     other = open_database(":memory:")
     for case in cases:

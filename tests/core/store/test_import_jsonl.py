@@ -28,6 +28,8 @@ from strands_sqlite_session_manager.transfer import Imported, ImportProgress, im
 from .transferring import IMAGE, ODD_ID, add_session, exported, fill, rows, say, start
 
 Edit = Callable[[dict[str, Any]], object]
+BYTES = {"__bytes_encoded__": True, "data": "aGk="}
+NO_BYTES = {"__bytes_encoded__": True, "data": 1}
 
 
 @pytest.fixture
@@ -270,8 +272,15 @@ def test_a_file_that_was_changed_is_noticed(database: Database, other: Database)
         ("message", lambda fields: fields.update(created_at=None), "'created_at' is not text"),
         ("session", lambda fields: fields.update(tags=["b", "a"]), "'tags' is not a list of different texts in order"),
         ("session", lambda fields: fields.update(extra=[1]), "'extra' is not a JSON object"),
-        ("message", lambda fields: fields.update(message={"__bytes_encoded__": True, "data": 1}), "cannot be decoded"),
-        ("agent", lambda fields: fields.update(state={"__bytes_encoded__": True, "data": 1}), "cannot be decoded"),
+        ("message", lambda fields: fields["message"].update(b=NO_BYTES), "cannot be decoded"),
+        ("agent", lambda fields: fields.update(state=NO_BYTES), "cannot be decoded"),
+        ("message", lambda fields: fields.update(message="hi"), "'message' is not a JSON object"),
+        ("message", lambda fields: fields.update(message=BYTES), "not a JSON object"),
+        ("message", lambda fields: fields.update(redact_message=[1]), "'redact_message' is not a JSON object"),
+        ("state_change", lambda fields: fields.update(changes={"state": 7}), "'changes' is not changes of an agent"),
+        ("state_change", lambda fields: fields.update(changes={"colour": {"set": {}}}), "not changes of an agent"),
+        ("state_change", lambda fields: fields.update(changes={"state": {"set": 5}}), "not changes of an agent"),
+        ("state_change", lambda fields: fields.update(changes={"state": {"remove": [[1]]}}), "not changes of an agent"),
         ("agent", lambda fields: fields.update(agent_id="z"), "wrong place, or twice"),
         ("agent", lambda fields: fields.update(record="session_end"), "session_end record"),
         ("session_end", lambda fields: fields.update(session_id="t"), "ends another session"),

@@ -225,6 +225,14 @@ def test_sessions_are_named_and_others_stay(path: Path) -> None:
         repaired(path, "u")
 
 
+def test_a_session_without_a_name_is_repaired_with_the_others(path: Path) -> None:
+    """An empty id is the first of all."""
+    with SQLiteSessionManager("", path, durability="normal") as manager:
+        tell(manager, "default", text("user", "hi"), CALL)
+    assert [(each.session_id, each.message_id) for each in repaired(path)] == [("", 2)]
+    assert findings(path) == []
+
+
 def test_another_process_may_write_meanwhile(path: Path) -> None:
     """Sessions are repaired between the writes of others, which stay as they are."""
     fill(path)

@@ -175,6 +175,32 @@ def test_damage_in_the_rows_is_found(path: Path, damage: str) -> None:
     assert all(each.advice for each in found)
 
 
+def test_ids_without_a_letter_are_not_left_out(path: Path) -> None:
+    """An empty id is the first of all: what it names is looked at too, and what its agent was given counts."""
+    state = json.dumps({**MANAGER_STATE, "removed_message_count": 1})
+    spoil(
+        path,
+        "INSERT INTO sessions (change_id, session_id, session_type, metadata) VALUES (9, '', 'AGENT', '1')",
+        f"""
+        INSERT INTO agents (change_id, session_id, agent_id, state, conversation_manager_state, internal_state)
+        VALUES (9, '', '', '[]', '{state}', '{{}}')
+        """,
+        "INSERT INTO multi_agents (change_id, session_id, multi_agent_id, state) VALUES (9, '', '', '[]')",
+        "INSERT INTO agent_state_history VALUES ('', '', -9223372036854775808, NULL, '[]', '')",
+        f"""
+        INSERT INTO messages (change_id, session_id, agent_id, message_id, message)
+        VALUES (91, '', '', 0, '{json.dumps(CALL)}'), (92, '', '', 1, '{json.dumps(text("user", "well?"))}')
+        """,
+    )
+    found = [each for each in findings(path) if each.where.startswith("session ,") or each.where == "session "]
+    assert [(each.kind, each.problem.split()[0]) for each in found] == [
+        ("json", "metadata"),
+        ("json", "state"),
+        ("json", "state"),
+        ("json", "a"),
+    ]
+
+
 def test_damage_of_the_search_words_is_found(path: Path) -> None:
     """The inverted index of each search is compared with itself."""
     spoil(path, "UPDATE message_index_data SET block = zeroblob(20) WHERE id > 10")

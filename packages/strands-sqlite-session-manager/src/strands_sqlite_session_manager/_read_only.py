@@ -35,9 +35,11 @@ class ReadOnlyDatabase(Database):
         self.options = options
         self._lock = threading.Lock()
         self._process = os.getpid()
-        self._was_clean = not _has_wal(path)
+        self._was_clean = False
         self._connection: Connection | None = connect_for_reading(path, seconds=options.busy_timeout)
         try:
+            self._filename = self._connection.filename
+            self._was_clean = _wal_size(self._filename) == 0
             with translated(path):
                 require_readable(self._connection, path)
         except BaseException:
@@ -111,8 +113,8 @@ class ReadOnlyDatabase(Database):
             connection, self._connection = self._connection, None
         if connection is not None and self._process == os.getpid():
             connection.close()
-            if self._was_clean and _has_wal(self.path):
-                _remove_empty_wal(self.path)
+            if self._was_clean and os.path.exists(f"{self._filename}-wal"):
+                _remove_wal(self._filename)
 
     def _open_connection(self) -> Connection:
         if self._connection is None or self._process != os.getpid():
@@ -125,11 +127,15 @@ def _nothing(_connection: Connection) -> None:
     """Stand for whatever another user would write."""
 
 
-def _has_wal(path: str) -> bool:
-    return os.path.exists(f"{path}-wal")
+def _wal_size(file: str) -> int:
+    """Return how large the WAL is: 0 where there is none, or one that SQLite has just made to read."""
+    try:
+        return os.path.getsize(f"{file}-wal")
+    except FileNotFoundError:
+        return 0
 
 
-def _remove_empty_wal(path: str) -> None:
+def _remove_wal(path: str) -> None:
     """Let SQLite remove the WAL, if nobody uses it: a connection that may only read leaves one behind."""
     with suppress(SQLiteSessionError), translated(path):
         connection = connect(path, seconds=0, create=False)

@@ -11,6 +11,8 @@ from ._connection import Connection
 FIELDS = ("state", "conversation_manager_state", "internal_state")
 """The columns of `agents` whose history is kept."""
 
+_KINDS = {"set": dict, "remove": list}
+
 _INSERT = """
 INSERT INTO agent_state_history (session_id, agent_id, change_number, message_id, changes)
 VALUES (
@@ -90,6 +92,21 @@ def _same(old: dict[str, Any], key: str, value: object) -> bool:
     return key in old and old[key] == value and dumps(old[key]) == dumps(value)
 
 
+def changes_problem(value: Any) -> str:
+    """Say why `value` is no row of a history; empty where it is one."""
+    if not isinstance(value, dict) or not all(isinstance(change, dict) for change in value.values()):
+        return "is no object of changes"
+    if unknown := [name for name in value if name not in FIELDS]:
+        return f"changes {unknown[0]!r}, which agents do not have"
+    for change in value.values():
+        for name, part in change.items():
+            if name != "replace" and not isinstance(part, _KINDS.get(name, ())):
+                return f"has a {name!r} that is no change"
+        if not all(isinstance(key, str) for key in change.get("remove", ())):
+            return "has a 'remove' that is no change"
+    return ""
+
+
 def state_at(connection: Connection, session_id: str, agent_id: str, at: int) -> PastState:
     """Return the state that an agent had after message `at` and before the next one.
 
@@ -132,9 +149,10 @@ def _fold(history: Iterable[str]) -> dict[str, Any]:
             if "replace" in change:
                 values[field] = change["replace"]
                 continue
-            values[field].update(change["set"])
-            for key in change.get("remove", ()):
-                values[field].pop(key, None)
+            value = values[field] if isinstance(values[field], dict) else {}
+            value = {**value, **change.get("set", {})}
+            removed = change.get("remove", ())
+            values[field] = {key: value[key] for key in value if key not in removed}
     return values
 
 

@@ -103,14 +103,14 @@ def fork_session(
     Args:
         database: The database.
         session_id: The session to begin with.
-        new_session_id: The new session; as for `SQLiteSessionManager`.
+        new_session_id: The new session; as for `SQLiteSessionManager`, but not empty.
         at: The id of the last message to come along; -1: the moment before the first. None: everything.
         agent_id: The agent whose message that is; None: the session's only one.
 
     Raises:
         NotFoundError: There is no such session, agent or message.
         AlreadyExistsError: There is a session `new_session_id`.
-        InvalidIdError: `new_session_id` cannot be stored.
+        InvalidIdError: `new_session_id` is empty, or cannot be stored.
         ValueError: `new_session_id` contains a path separator, or the session has several agents and none was named.
     """
     _require_new_id(new_session_id)
@@ -130,7 +130,10 @@ def fork_session(
 
 
 def _require_new_id(session_id: str) -> None:
-    """Refuse an id that `SQLiteSessionManager` does not take, or takes for none."""
+    """Refuse an id that `SQLiteSessionManager` does not take, and an empty one, which is a slip."""
+    if not session_id:
+        message = "session_id=<> is empty"
+        raise InvalidIdError(message, hint="name the new session")
     if os.path.basename(session_id) != session_id:
         message = f"session_id={session_id} | id cannot contain path separators"
         raise ValueError(message)
@@ -161,8 +164,8 @@ def _cut(
 def _copy_session(
     connection: Connection, session_id: str, new_session_id: str, origin: dict[str, str | int | None]
 ) -> None:
-    metadata = connection.rows(_METADATA, (session_id,))[0][0]
-    noted = dumps({**(loads(metadata) if metadata else {}), "forked_from": origin})
+    metadata = loads(connection.rows(_METADATA, (session_id,))[0][0] or "{}")
+    noted = dumps({**(metadata if isinstance(metadata, dict) else {}), "forked_from": origin})
     connection.run(_COPY_SESSION, (new_session_id, noted, session_id))
     if not connection.changes():
         message = f"Session {new_session_id} already exists"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from glob import escape, iglob
 
 import apsw
 
@@ -16,7 +19,6 @@ from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager.errors import (
     AlreadyExistsError,
     CannotOpenError,
-    DatabaseBusyError,
     DatabaseCorruptError,
     DatabaseFullError,
     DatabaseIOError,
@@ -30,6 +32,9 @@ STEP_PAGES = 1000
 
 MOST_RESTARTS = 3
 """So often a write of others may send the copy back to its beginning; then the rest is copied in one step."""
+
+ABANDONED_SECONDS = 3600
+"""A partial file that nobody has written to for so long, and that nobody has locked, is of a process that is gone."""
 
 _SIDECARS = ("-wal", "-journal")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -60,10 +65,12 @@ def back_up(
 ) -> Backup:
     """Copy the database to `target`, as it is at one instant, while others go on writing to it.
 
-    The copy is made in `<target>.partial` (readable for this user only), checked with `integrity_check` and
-    `foreign_key_check`, synced to disk, and only then gets its name. What was there before is whole until that moment,
-    whatever happens; after a failure the partial file is gone. A process that is killed leaves it behind; the next
-    backup to the same target replaces it. The copy is one file, without a WAL, and opens like any other database.
+    The copy is made in a file of its own, `<target>.<random>.partial` (readable for this user only), checked with
+    `integrity_check` and `foreign_key_check`, synced to disk, and only then gets its name. What was there before is
+    whole until that moment, whatever happens; after a failure the partial file is gone. A process that is killed leaves
+    it behind; a backup to the same target removes it once it is an hour old. Of several backups to one target at once,
+    the last to end stays with `overwrite`, and the first without it. The copy is one file, without a WAL, and opens
+    like any other database.
 
     A database in memory can be backed up too.
 
@@ -88,15 +95,16 @@ def back_up(
     Raises:
         AlreadyExistsError: `target` exists and may not be overwritten, or is a database that is open.
         DatabaseCorruptError: The copy did not pass the checks, because the database is damaged.
-        DatabaseBusyError: Another backup to this target is at work, or the database is locked.
+        DatabaseBusyError: The database is locked.
         SQLiteSessionError: The copy could not be written; the type says why, such as a full disk.
         ValueError: `target` is the database itself, or one of the files that SQLite keeps beside it.
     """
     database.require_open()
     path = _resolved(target)
-    partial = f"{path}.partial"
-    _require_other_files(database, (path, partial))
+    partial = f"{path}.{secrets.token_hex(8)}.partial"
+    _require_another_file(database, path)
     _require_free(path, overwrite=overwrite)
+    _remove_abandoned(path)
     with _claimed(partial) as copy:
         with translated(f"{database.path} -> {path}"):
             sessions, messages = _fill(database, copy, path, progress)
@@ -136,20 +144,19 @@ def _resolved(target: str | os.PathLike[str]) -> str:
     return path
 
 
-def _require_other_files(database: Database, paths: tuple[str, ...]) -> None:
+def _require_another_file(database: Database, path: str) -> None:
     """Refuse to write to the live file or to what SQLite keeps beside it, by whatever name.
 
     Raises:
-        ValueError: One of `paths` leads there.
+        ValueError: `path` leads there.
     """
     live = os.path.realpath(database.read(lambda connection: connection.filename) or "")
     if database.in_memory:
         return
     for own in (live, *(f"{live}{suffix}" for suffix in ("-wal", "-shm", "-journal"))):
-        for path in paths:
-            if path == own or (os.path.exists(path) and os.path.exists(own) and os.path.samefile(path, own)):
-                message = f"target=<{path}> | is the database itself: choose another file for its backup"
-                raise ValueError(message)
+        if path == own or (os.path.exists(path) and os.path.exists(own) and os.path.samefile(path, own)):
+            message = f"target=<{path}> | is the database itself: choose another file for its backup"
+            raise ValueError(message)
 
 
 def _require_free(path: str, *, overwrite: bool) -> None:
@@ -169,8 +176,7 @@ def _require_free(path: str, *, overwrite: bool) -> None:
 
 @contextmanager
 def _claimed(partial: str) -> Iterator[apsw.Connection]:
-    """Hold the file in which the copy is made; nobody else does, and on any failure it is removed."""
-    _remove_abandoned(partial)
+    """Make the file for the copy, and keep it locked; on any failure it is removed."""
     create_private(partial)
     with translated(partial):
         copy = apsw.Connection(partial, flags=apsw.SQLITE_OPEN_READWRITE)
@@ -178,6 +184,7 @@ def _claimed(partial: str) -> Iterator[apsw.Connection]:
             _lock(copy)
         except BaseException:
             copy.close()
+            _remove(partial)
             raise
     try:
         yield copy
@@ -188,33 +195,34 @@ def _claimed(partial: str) -> Iterator[apsw.Connection]:
 
 
 def _lock(copy: apsw.Connection) -> None:
-    """Keep others out until the connection is closed; what is half written is never read, so it needs no journal."""
+    """Show that the file is in use, until it is closed; what is half written is never read, so it needs no journal."""
     copy.execute("PRAGMA locking_mode = EXCLUSIVE")
     copy.execute("PRAGMA journal_mode = OFF")
     copy.execute("PRAGMA synchronous = OFF")
     copy.execute("BEGIN EXCLUSIVE; COMMIT")
 
 
-def _remove_abandoned(partial: str) -> None:
-    """Remove what a killed process left behind.
+def _remove_abandoned(path: str) -> None:
+    """Remove what killed processes left behind: a backup that lives has its lock, or has written a moment ago."""
+    for partial in iglob(f"{escape(path)}.{'[0-9a-f]' * 16}.partial"):
+        with suppress(OSError):
+            if time.time() - os.path.getmtime(partial) > ABANDONED_SECONDS and not _is_locked(partial):
+                _remove(partial)
 
-    Raises:
-        DatabaseBusyError: The process lives.
-    """
-    if not os.path.exists(partial):
-        return
+
+def _is_locked(partial: str) -> bool:
+    """Tell whether a process holds the file, or may hold it."""
     try:
         other = apsw.Connection(partial, flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             other.execute("BEGIN EXCLUSIVE; ROLLBACK")
         finally:
             other.close()
-    except apsw.BusyError as error:
-        message = f"target=<{partial}> is being written by another backup"
-        raise DatabaseBusyError(message, hint="wait for it, or choose another target") from error
-    except apsw.Error:  # half a database: nobody will read it
-        pass
-    _remove(partial)
+    except (apsw.NotADBError, apsw.CorruptError):  # half a database: nobody will read it
+        return False
+    except apsw.Error:
+        return True
+    return False
 
 
 def _remove(partial: str) -> None:

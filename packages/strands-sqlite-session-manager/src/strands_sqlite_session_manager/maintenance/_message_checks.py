@@ -32,19 +32,21 @@ BATCH_ROWS = 500
 BATCH_BYTES = 4 * 1024 * 1024
 
 _COUNT = "SELECT count(*) FROM messages"
-_MESSAGES = f"""
-SELECT session_id, agent_id, message_id, {json_column("message")}, {json_column("redact_message")},
-    {json_column("extra")}
-FROM messages
+_COLUMNS = f"""
+session_id, agent_id, message_id, {json_column("message")}, {json_column("redact_message")}, {json_column("extra")}
+"""
+_FIRST_MESSAGES = f"SELECT {_COLUMNS} FROM messages ORDER BY session_id, agent_id, message_id"
+_NEXT_MESSAGES = f"""
+SELECT {_COLUMNS} FROM messages
 WHERE (session_id, agent_id, message_id) > (?, ?, ?) ORDER BY session_id, agent_id, message_id
 """
 _LINKS = """
 SELECT session_id, agent_id, message_id, sha256, length(content) FROM message_blobs JOIN blobs USING (blob_id)
-WHERE (session_id, agent_id, message_id) > (?, ?, ?) AND (session_id, agent_id, message_id) <= (?, ?, ?)
+WHERE (session_id, agent_id, message_id) >= (?, ?, ?) AND (session_id, agent_id, message_id) <= (?, ?, ?)
 """
 _AGENT = "SELECT conversation_manager_state, internal_state FROM agents WHERE session_id = ? AND agent_id = ?"
 
-_Place = tuple[Any, Any, Any]
+_Place = tuple[Any, ...]
 _GAP = "restore the missing messages from a backup; agents go on with those that are there"
 
 
@@ -53,7 +55,7 @@ class _State:
     """Where the walk through all messages stands.
 
     Attributes:
-        place: The message that was looked at last.
+        place: The message that was looked at last; empty before the first.
         look: What matters in it; None where it cannot be read, or is the first.
         known: Whether it could be read, or is the first.
         position: How many messages of its agent come before it.
@@ -163,7 +165,7 @@ class _Walk:
 
 def _step(connection: Connection, state: _State) -> Batch:
     rows, more = _rows(connection, state.place)
-    walk = _Walk(connection, copy(state), _links(connection, state.place, rows[-1][:3]) if rows else {})
+    walk = _Walk(connection, copy(state), _links(connection, rows[0][:3], rows[-1][:3]) if rows else {})
     for row in rows:
         walk.visit(row)
     if not more:
@@ -175,7 +177,7 @@ def _rows(connection: Connection, after: _Place) -> tuple[list[tuple[Any, ...]],
     """Return the next messages, and whether there may be more."""
     rows: list[tuple[Any, ...]] = []
     size = 0
-    for row in connection.execute(_MESSAGES, after):
+    for row in connection.execute(_NEXT_MESSAGES if after else _FIRST_MESSAGES, after):
         rows.append(row)
         size += sum(len(text) for text in row[3:5] if isinstance(text, bytes))
         if size >= BATCH_BYTES or len(rows) == BATCH_ROWS:
@@ -183,11 +185,11 @@ def _rows(connection: Connection, after: _Place) -> tuple[list[tuple[Any, ...]],
     return rows, False
 
 
-def _links(connection: Connection, after: _Place, to: _Place) -> dict[_Place, dict[str, int]]:
+def _links(connection: Connection, first: _Place, last: _Place) -> dict[_Place, dict[str, int]]:
     found: dict[_Place, dict[str, int]] = {}
-    for *where, digest, size in connection.rows(_LINKS, (*after, *to)):
+    for *where, digest, size in connection.rows(_LINKS, (*first, *last)):
         found.setdefault((where[0], where[1], where[2]), {})[digest] = size
     return found
 
 
-MESSAGES = Check("messages", _COUNT, _step, _State(("", "", -(2**63))))
+MESSAGES = Check("messages", _COUNT, _step, _State(()))

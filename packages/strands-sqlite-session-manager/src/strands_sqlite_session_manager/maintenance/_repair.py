@@ -12,7 +12,8 @@ from strands_sqlite_session_manager.maintenance._file_checks import ACTIVITY, ME
 from strands_sqlite_session_manager.maintenance._plans import Repair, Step, plan
 from strands_sqlite_session_manager.repository._sessions import require_session
 
-_SESSIONS = "SELECT session_id FROM sessions WHERE session_id > ? ORDER BY session_id LIMIT 500"
+_FIRST_SESSIONS = "SELECT session_id FROM sessions ORDER BY session_id LIMIT 500"
+_NEXT_SESSIONS = "SELECT session_id FROM sessions WHERE session_id > ? ORDER BY session_id LIMIT 500"
 _EMPTY_ACTIVITY = ("DELETE FROM session_activity", "DELETE FROM watermarks WHERE name GLOB 'activity.*'")
 _EMPTY_SEARCH_INDEX = (
     "INSERT INTO search_index (search_index) VALUES ('delete-all')",
@@ -71,15 +72,15 @@ def repair(database: Database, session_id: str | None = None, *, dry_run: bool =
 
 
 def _sessions(database: Database) -> Iterator[str]:
-    page = [("",)]
+    page = database.read(lambda connection: connection.rows(_FIRST_SESSIONS))
     while page:
-        page = database.read(partial(_page, after=page[-1][0]))
         for (session_id,) in page:
             yield session_id
+        page = database.read(partial(_page, after=page[-1][0]))
 
 
 def _page(connection: Connection, after: str) -> list[tuple[str]]:
-    return connection.rows(_SESSIONS, (after,))
+    return connection.rows(_NEXT_SESSIONS, (after,))
 
 
 def _repair_session(database: Database, session_id: str, *, dry_run: bool) -> list[Repair]:

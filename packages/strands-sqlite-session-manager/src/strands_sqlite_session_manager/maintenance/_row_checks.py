@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from strands_sqlite_session_manager._connection import Connection
+from strands_sqlite_session_manager._state_history import FIELDS, changes_problem
 from strands_sqlite_session_manager.maintenance._findings import RESTORE, Batch, Check, Finding, json_column, place
-from strands_sqlite_session_manager.maintenance._shape import changes_problem, object_problem, read
+from strands_sqlite_session_manager.maintenance._shape import object_problem, read
 
 BATCH_ROWS = 500
 LONGEST_ID = 1024
@@ -20,86 +21,66 @@ class _Table(NamedTuple):
 
     Attributes:
         name: What its rows are called.
-        size: How many rows there are.
-        select: Rows beyond a place: the place, the parts of an id that are shown, and JSON texts.
-        ids: How many columns of the place are ids, to be checked.
-        start: Before the first place.
-        fields: What the JSON texts are called, and what they must be.
+        table: The table.
+        key: The columns that tell its rows apart; the first two are shown.
+        fields: The columns of JSON, with what they are called and what they must be.
+        ids: Whether the last column of the key is an id, to be checked.
     """
 
     name: str
-    size: str
-    select: str
-    ids: int
-    start: tuple[Any, ...]
-    fields: tuple[tuple[str, Callable[[Any], str]], ...]
+    table: str
+    key: tuple[str, ...]
+    fields: tuple[tuple[str, str, Callable[[Any], str]], ...]
+    ids: bool = True
+
+    def select(self, after: tuple[Any, ...]) -> str:
+        """Return the query for the rows beyond a place, or the first rows."""
+        key = ", ".join(self.key)
+        columns = ", ".join(json_column(column) for column, _, _ in self.fields)
+        beyond = f"WHERE ({key}) > ({', '.join('?' * len(self.key))})" if after else ""
+        return f"SELECT {key}, {columns} FROM {self.table} {beyond} ORDER BY {key} LIMIT ?"
 
 
+_NEWER = "the fields of a newer SDK"
 _TABLES = (
     _Table(
         "sessions",
-        "SELECT count(*) FROM sessions",
-        f"""
-        SELECT session_id, {json_column("extra")}, {json_column("metadata")} FROM sessions
-        WHERE session_id > ? ORDER BY session_id LIMIT ?
-        """,
-        1,
-        ("",),
-        (("the fields of a newer SDK", object_problem), ("metadata", object_problem)),
+        "sessions",
+        ("session_id",),
+        (("extra", _NEWER, object_problem), ("metadata", "metadata", object_problem)),
     ),
     _Table(
         "agents",
-        "SELECT count(*) FROM agents",
-        f"""
-        SELECT session_id, agent_id, {json_column("state")}, {json_column("conversation_manager_state")},
-            {json_column("internal_state")}, {json_column("extra")}
-        FROM agents
-        WHERE (session_id, agent_id) > (?, ?) ORDER BY session_id, agent_id LIMIT ?
-        """,
-        2,
-        ("", ""),
-        (
-            ("state", object_problem),
-            ("conversation_manager_state", object_problem),
-            ("internal_state", object_problem),
-            ("the fields of a newer SDK", object_problem),
-        ),
+        "agents",
+        ("session_id", "agent_id"),
+        (*((field, field, object_problem) for field in FIELDS), ("extra", _NEWER, object_problem)),
     ),
     _Table(
         "graphs and swarms",
-        "SELECT count(*) FROM multi_agents",
-        f"""
-        SELECT session_id, multi_agent_id, {json_column("state")} FROM multi_agents
-        WHERE (session_id, multi_agent_id) > (?, ?) ORDER BY session_id, multi_agent_id LIMIT ?
-        """,
-        2,
-        ("", ""),
-        (("state", object_problem),),
+        "multi_agents",
+        ("session_id", "multi_agent_id"),
+        (("state", "state", object_problem),),
     ),
     _Table(
         "histories",
-        "SELECT count(*) FROM agent_state_history",
-        f"""
-        SELECT session_id, agent_id, change_number, {json_column("changes")} FROM agent_state_history
-        WHERE (session_id, agent_id, change_number) > (?, ?, ?) ORDER BY session_id, agent_id, change_number LIMIT ?
-        """,
-        0,
-        ("", "", -(2**63)),
-        (("a change of its state", changes_problem),),
+        "agent_state_history",
+        ("session_id", "agent_id", "change_number"),
+        (("changes", "a change of its state", changes_problem),),
+        ids=False,
     ),
 )
 
 
 def _step(connection: Connection, state: tuple[Any, ...], table: _Table) -> Batch:
-    rows = connection.rows(table.select, (*state, BATCH_ROWS))
+    rows = connection.rows(table.select(state), (*state, BATCH_ROWS))
     findings: list[Finding] = []
-    size = len(state)
+    size = len(table.key)
     for row in rows:
         where = place(*row[: min(size, 2)])
-        if table.ids and (problem := _id_problem(row[table.ids - 1])):
+        if table.ids and (problem := _id_problem(row[size - 1])):
             advice = "the SDK refuses it; restore the session from a backup, or export it and rename it there"
             findings.append(Finding("id", where, problem, advice))
-        for (name, problem_of), text in zip(table.fields, row[size:], strict=True):
+        for (_, name, problem_of), text in zip(table.fields, row[size:], strict=True):
             value, problem = (None, "") if text is None else read(text)
             if text is not None and (problem := problem or problem_of(value)):
                 findings.append(Finding("json", where, f"{name} {problem}", RESTORE))
@@ -117,4 +98,6 @@ def _id_problem(id_: object) -> str:
     return ""
 
 
-ROWS = tuple(Check(table.name, table.size, partial(_step, table=table), table.start) for table in _TABLES)
+ROWS = tuple(
+    Check(table.name, f"SELECT count(*) FROM {table.table}", partial(_step, table=table), ()) for table in _TABLES
+)

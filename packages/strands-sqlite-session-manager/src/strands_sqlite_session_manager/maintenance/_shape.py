@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from strands_sqlite_session_manager._codec import decode_bytes_values, loads
-from strands_sqlite_session_manager._state_history import FIELDS
 from strands_sqlite_session_manager.errors import CodecError
 
 MARK = b'"__bytes_encoded__":'
 """What JSON holds that has binary values in it, or refers to some."""
 
 _ROLES = ("user", "assistant")
-_CHANGES = {"set": dict, "remove": list}
 
 
 def read(stored: object) -> tuple[Any, str]:
@@ -56,19 +54,6 @@ def _has_id(value: object) -> bool:
 def object_problem(value: Any) -> str:
     """Say so where `value` is no JSON object."""
     return "" if isinstance(value, dict) else "is no object"
-
-
-def changes_problem(value: Any) -> str:
-    """Say why `value` is no change of an agent's state; empty where it is one."""
-    if not isinstance(value, dict) or not all(isinstance(change, dict) for change in value.values()):
-        return "is no object of changes"
-    if unknown := [name for name in value if name not in FIELDS]:
-        return f"changes {unknown[0]!r}, which agents do not have"
-    for change in value.values():
-        for name, part in change.items():
-            if name != "replace" and not isinstance(part, _CHANGES.get(name, ())):
-                return f"has a {name!r} that is no change"
-    return ""
 
 
 def references(value: Any) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager.errors import CodecError
@@ -78,6 +78,32 @@ def import_jsonl(
             if progress is not None:
                 progress(ImportProgress(session_id, tally["done"], total))
     return Imported(tally["imported"], tally["message"], tally["multi_agent"], tally["skipped"], tally["unchanged"])
+
+
+class Begun:
+    """A source of which the header was read, and is given once more: what is no export is refused before all else.
+
+    Attributes:
+        name: By which errors call it.
+    """
+
+    def __init__(self, source: BinaryIO) -> None:
+        """Read the header.
+
+        Raises:
+            TransferError: There is none, or a newer version wrote it.
+        """
+        self.name = str(getattr(source, "name", "the source"))
+        self._source = source
+        self._header = source.readline(_LONGEST_HEADER)
+        lines = _Lines(lambda _: self._header, self.name)
+        with lines.naming():
+            _read_header(lines)
+
+    def readline(self, limit: int = -1) -> bytes:
+        """Return the next line with its end, or so many bytes of it; nothing at the end."""
+        header, self._header = self._header, b""
+        return header or self._source.readline(limit)
 
 
 class _Lines:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from strands_sqlite_session_manager._state_history import changes_problem
 from strands_sqlite_session_manager.errors import InvalidIdError, TransferError
 
 FORMAT = "strands-sqlite-sessions"
@@ -91,7 +92,11 @@ def _is_count(value: object) -> bool:
 
 
 def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
+    return isinstance(value, dict) and value.get("__bytes_encoded__") is not True  # which stands for bytes
+
+
+def _are_changes(value: object) -> bool:
+    return not changes_problem(value)
 
 
 def _are_tags(value: object) -> bool:
@@ -130,6 +135,7 @@ INTEGER = Field("an integer of 64 bits", _is_integer)
 COUNT = Field("a count", _is_count)
 JSON = Field("JSON", lambda _: True)
 OBJECT = Field("a JSON object", _is_object)
+CHANGES = Field("changes of an agent's state", _are_changes)
 TAGS = Field("a list of different texts in order", _are_tags)
 
 
@@ -159,15 +165,15 @@ KINDS: Kinds = {
     },
     "message": {
         "message_id": INTEGER,
-        "message": JSON,
-        "redact_message": optional(JSON),
+        "message": OBJECT,
+        "redact_message": optional(OBJECT),
         **_TIMES,
         "extra": optional(OBJECT),
     },
     "state_change": {
         "change_number": INTEGER,
         "message_id": optional(INTEGER),
-        "changes": OBJECT,
+        "changes": CHANGES,
         "created_at": TEXT,
     },
     "multi_agent": {"multi_agent_id": ID, "state": JSON, **_TIMES},
@@ -187,7 +193,7 @@ PLAIN = frozenset(
     name
     for fields in KINDS.values()
     for name, field in fields.items()
-    if field._replace(needed=True) not in (JSON, OBJECT)
+    if field._replace(needed=True) not in (JSON, OBJECT, CHANGES)
 )
 """The fields that are no JSON in their columns."""
 
