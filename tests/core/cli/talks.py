@@ -79,7 +79,7 @@ def agent(name: str, messages: list[Any], *, redacted: dict[int, Any] | None = N
 
 def store(path: Path | str, session_id: str, *agents: AgentLog) -> None:
     """Write a session."""
-    log = SessionLog("AGENT", at(0), at(0), None, [*agents])
+    log = SessionLog("AGENT", at(0), at(0), agents=[*agents])
     database = open_database(path)
     try:
         database.write(lambda connection: write_log(connection, session_id, log))

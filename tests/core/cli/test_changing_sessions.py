@@ -197,3 +197,28 @@ def test_compact(db: Path, shell: Shell) -> None:
 def test_yes_and_dry_run_exclude_each_other(shell: Shell) -> None:
     """Who says both is asked again."""
     shell.run("compact", "--yes", "--dry-run", code=2)
+
+
+@pytest.mark.parametrize("bad", [["--set", "k=NaN"], ["--set", "k=1e999"], [" padded"], ["x" * 101]])
+@pytest.mark.parametrize("remove", [[], ["--remove"]])
+def test_tag_changes_all_or_nothing(shell: Shell, order: str, bad: list[str], remove: list[str]) -> None:
+    """Where one of the tags or values cannot be, none is changed."""
+    shell.run("tag", order, "old", "--set", "n=1")
+    before = shell.json("tag", order)
+    shell.run("tag", order, "old", "vip", "--set", "n=2", *remove, *bad, code=2)
+    assert shell.json("tag", order) == before
+
+
+def test_erase_redacted_of_several(db: Path, shell: Shell) -> None:
+    """`erase --redacted` takes several sessions, and leaves the others."""
+    for name in ("a", "b", "c"):
+        card = talks.user(f"card of {name}")
+        talks.store(db, name, talks.agent("a", [card], redacted={0: talks.user("[removed]")}))
+    shell.run("erase", "a", "missing", "--redacted", "--yes", code=3)
+    assert b"card of a" in _bytes(db)
+    assert shell.json("erase", "a", "b", "--redacted", "--yes")["result"] == {"messages": 2}
+    assert [f"card of {name}".encode() in _bytes(db) for name in ("a", "b", "c")] == [False, False, True]
+
+
+def _bytes(db: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in db.parent.glob("agents.db*"))

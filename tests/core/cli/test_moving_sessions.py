@@ -1,6 +1,8 @@
 """`export`, `import`, `convert` and `backup`: sessions in other files and forms."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +140,27 @@ def test_stats(shell: Shell, order: str) -> None:
     assert summary["agents"][0]["tool_calls"] == 1
     assert "sessions\t1\n" in shell.out("stats")
     assert "support" in shell.out("stats", order, "--plain")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "no export\n", '{"format": "another"}\n', '{"format": "strands-sqlite-sessions"}']
+)
+def test_what_is_no_export_makes_no_database(shell: Shell, tmp_path: Path, content: str) -> None:
+    """An import of something else is an error, and leaves no new file."""
+    file = tmp_path / "notes.txt"
+    file.write_text(content)
+    for source in (str(file), "-"):
+        outcome = shell.run("import", source, code=3, input=content)
+        assert outcome.stderr.startswith("error: ")
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_import_from_a_pipe_with_a_name(shell: Shell, order: str, elsewhere: list[str], tmp_path: Path) -> None:
+    """What can be read only once, such as `<(command)` of a shell, is imported too."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    lines = shell.run("export", order).stdout_bytes
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(pipe.write_bytes, lines)
+        assert shell.out("import", str(pipe), *elsewhere) == "imported 1 session, 6 messages\n"
+        writing.result()

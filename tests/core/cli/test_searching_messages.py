@@ -1,9 +1,11 @@
 """`search`."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from . import talks
 from .conftest import Shell
 
 
@@ -61,3 +63,25 @@ def test_nothing_found(shell: Shell, asked: list[str]) -> None:
 def test_nothing_to_search(shell: Shell) -> None:
     """A search without words is wrong usage."""
     shell.run("search", code=2)
+
+
+def test_the_index_is_kept(db: Path, shell: Shell, order: str) -> None:
+    """`--index` keeps in the file what had to be indexed; without it the file stays as it is."""
+    assert shell.out("search", "parcel")
+    assert shell.json("stats")["stats"]["unindexed_messages"] == 6
+    assert shell.json("search", "parcel", "--index")["hits"][0]["session_id"] == order
+    assert shell.json("stats")["stats"]["unindexed_messages"] == 0
+    shell.run("search", "parcel", "--index", "--db", f"{db}.missing", code=3)
+    assert not Path(f"{db}.missing").exists()
+
+
+def test_much_that_is_not_indexed(db: Path, shell: Shell) -> None:
+    """A search that had to read very many messages says how to index them, until they are."""
+    talks.store(db, "s", talks.agent("a", [talks.user("hello")] * 10_001))
+    hint = "10,001 messages are not indexed: with --index the next search need not read them\n"
+    outcome = shell.run("search", "hello", "--limit", "1")
+    assert outcome.stderr == hint
+    assert len(outcome.stdout.splitlines()) == 1
+    assert shell.run("search", "nowhere", code=1).stderr == f"{hint}nothing found\n"
+    assert shell.run("search", "hello", "--index").stderr == ""
+    assert shell.run("search", "hello").stderr == ""

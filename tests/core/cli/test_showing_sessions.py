@@ -3,6 +3,7 @@
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,3 +180,14 @@ def test_no_such_session(shell: Shell, order: str) -> None:
 def test_a_page_is_no_document(shell: Shell, order: str, option: str) -> None:
     """`--html` and what is for programs exclude each other."""
     shell.run("show", order, "--html", option, code=2)
+
+
+@pytest.mark.parametrize("message", ["just text", ["a", "list"], 17, None])
+def test_messages_that_are_none(db: Path, shell: Shell, message: Any) -> None:
+    """What another program stored in place of a message is shown as it is."""
+    talks.store(db, "s", talks.agent("a", [message, talks.user("hello")]))
+    shown = shell.out("show", "s")
+    assert json.dumps(message) in shown
+    assert "hello" in shown
+    assert "hello" in shell.out("show", "s", "--html")
+    assert shell.json("show", "s")["messages"][0]["message"] == message

@@ -1,12 +1,14 @@
 """What all commands have in common: where the database is, errors, commands of other packages, completion."""
 
 import importlib.metadata
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
+from strands_sqlite_session_manager._schema import open_database
 from strands_sqlite_session_manager.cli import _app, _progress
 from strands_sqlite_session_manager.cli._settings import Settings
 
@@ -247,3 +249,85 @@ def _work() -> None:
         assert update is not None
         update(5, 10)
         update(10, 10)
+
+
+@pytest.mark.usefixtures("order")
+@pytest.mark.parametrize("arguments", [["list"], ["erase", "order", "--yes"], ["import", "-"]])
+def test_no_name_is_no_database(shell: Shell, arguments: list[str], tmp_path: Path) -> None:
+    """`--db ""`, as of a script with an empty variable, is wrong usage: no other database is taken in its place."""
+    before = sorted(tmp_path.iterdir())
+    for line in (["--db", "", *arguments], [*arguments, "--db", ""], ["--db", "x.db", *arguments, "--db="]):
+        assert "--db names no file" in shell.run(*line, code=2).stderr
+    assert sorted(tmp_path.iterdir()) == before
+    assert shell.json("list")["sessions"]
+
+
+@pytest.mark.parametrize("name", NEEDS_A_DATABASE)
+def test_no_command_makes_a_database_of_a_uri(shell: Shell, tmp_path: Path, name: str) -> None:
+    """A `file:` URI with a typing error is an error as a file name is."""
+    for uri in (f"file:{tmp_path}/no%20such.db?mode=rwc", f"file://localhost{tmp_path}/none.db", "file::memory:"):
+        outcome = shell.run(name, *NEEDS_A_DATABASE[name], "--db", uri, code=3)
+        assert outcome.stderr.startswith("error: there is no database ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_uris(shell: Shell, tmp_path: Path) -> None:
+    """`--db` takes a `file:` URI; the file that it names is not written over."""
+    file = tmp_path / "my agents?.db"
+    talks.store(file, "here", talks.agent("a", [talks.user("hello")]))
+    for uri in (f"file:{tmp_path}/my%20agents%3f.db", f"file://{tmp_path}/my agents%3F.db?cache=private#x"):
+        assert shell.json("list", "--db", uri)["sessions"][0]["session_id"] == "here"
+        shell.run("tag", "here", "vip", "--db", uri)
+        assert "is the database" in shell.run("show", "here", "-o", str(file), "--db", uri, code=2).stderr
+    assert shell.json("list", "--db", str(file))["sessions"][0]["tags"] == ["vip"]
+
+
+EVIL = "\x1b[2J\x07\x9b\u202e\u2066evil"
+"""Text that clears a terminal and turns the direction of what follows."""
+
+SHOWING = [
+    ["list"],
+    ["show", "s"],
+    ["show", "s", "--full"],
+    ["show", "s", "--agent", "nobody"],
+    ["show", "s", "--checkpoints"],
+    ["show", "s", "--html"],
+    ["search", "hello"],
+    ["stats"],
+    ["stats", "s"],
+    ["tag", "s"],
+    ["title", "s"],
+    ["verify"],
+    ["repair", "--dry-run"],
+    ["fork", "s", "t", "--at", "0"],
+    ["fork", "s", "t", "--at", "0", "--agent", EVIL],
+    ["rewind", "s", "--at", "0"],
+    ["rewind", "s", "--at", "0", "--agent", EVIL],
+    ["rewind", "s", "--at", "0", "--agent", EVIL, "--yes"],
+    ["prune", "--keep", "0"],
+    ["erase", "s"],
+    ["nothing", EVIL],
+]
+
+
+@pytest.mark.parametrize("form", [[], ["--plain"], ["--json"], ["--jsonl"]])
+def test_nothing_stored_commands_the_terminal(db: Path, shell: Shell, form: list[str]) -> None:
+    """Whatever is in the database, and wherever it comes up, no control character of it is printed."""
+    _store_evil(db)
+    for arguments in SHOWING:
+        outcome = shell.run(*form, *arguments, code=None)
+        printed = (outcome.stdout + outcome.stderr).replace("\n", "").replace("\t", "")
+        assert printed.isprintable(), arguments
+
+
+def _store_evil(db: Path) -> None:
+    message = {"role": EVIL, "content": [{"text": f"hello {EVIL}"}, talks.call(EVIL, 1, key=EVIL)]}
+    talks.store(db, "s", talks.agent(EVIL, [message, message]), talks.agent("b", [message]))
+    database = open_database(db)
+    for sql, values in (
+        ("UPDATE messages SET created_at = ?", (EVIL,)),
+        ("UPDATE sessions SET title = ?, metadata = ?", (EVIL, json.dumps({EVIL: EVIL}))),
+        ("INSERT INTO session_tags VALUES ('s', ?)", (EVIL,)),
+    ):
+        database.write(lambda connection, sql=sql, values=values: connection.run(sql, values))  # type: ignore[misc]
+    database.close()

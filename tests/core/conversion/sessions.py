@@ -43,12 +43,12 @@ def session_ids(path: Path) -> list[str]:
 
 
 def rows_of(path: Path, session_id: str) -> Rows:
-    """Return everything that any table holds of a session, but for its id and the numbers of its rows."""
+    """Return everything that any table holds of a session, but for its id, the numbers of its rows, and what is derived."""
     columns: dict[str, list[str]] = {}
     for table, column in query(
         path,
         "SELECT t.name, c.name FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c "
-        "WHERE t.type = 'table' AND t.name <> 'deletions' ORDER BY t.name, c.cid",
+        "WHERE t.type = 'table' AND t.name NOT IN ('deletions', 'session_activity') ORDER BY t.name, c.cid",
     ):
         columns.setdefault(table, []).append(column)
     found: Rows = {"binary values": _blobs(path, session_id)}

@@ -113,6 +113,12 @@ def test_an_empty_database_in_memory_is_refused() -> None:
         open_for_reading(":memory:")
 
 
+def test_a_user_of_a_database_is_no_file() -> None:
+    """Who shares what another has open could write."""
+    with SQLiteSessionManager("s", ":memory:") as manager, pytest.raises(ValueError, match="path of a file"):
+        open_for_reading(manager)
+
+
 @pytest.mark.parametrize("name", ["legacy_0_1_0.db", "schema_1.db", "schema_2.db"])
 def test_an_older_file_is_refused_and_not_changed(tmp_path: Path, name: str) -> None:
     """It says what brings the file up to date."""

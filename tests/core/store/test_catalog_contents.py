@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import Database, Options
 from strands_sqlite_session_manager._schema import open_database
 from strands_sqlite_session_manager.catalog import AgentSummary, StoredMessage, read_messages, summarize_session
+from strands_sqlite_session_manager.catalog._contents import iterate_messages
 
 from .cataloged import add_session, at, put, put_agent, put_message, put_session, tokens
 
@@ -174,3 +176,48 @@ def test_a_session_of_a_real_agent_is_read_and_summed(path: Path, database: Data
     carried: list[Any] = [message.get("metadata", {}).get("usage") for message in agent.messages]
     known = [usage["totalTokens"] for usage in carried if usage is not None]
     assert (found.messages, found.tool_calls, found.total_tokens) == (4, 1, sum(known) if known else None)
+
+
+def test_a_long_conversation_in_pages(database: Database) -> None:
+    """Messages one after the other are those of a list; where they begin may be counted from the end."""
+    add_session(database, "s", *map(str, range(450)))
+    everything = read_messages(database, "s", "a")
+    for offset in (0, 1, 199, 200, 201, 449, 450, 460, -1, -250, -460):
+        for limit in (None, 0, 1, 200, 201, 500):
+            found = list(iterate_messages(database, "s", "a", limit=limit, offset=offset))
+            assert found == everything[offset:][:limit], (offset, limit)
+
+
+def test_pages_go_on_behind_the_last_message(database: Database) -> None:
+    """What is deleted between pages moves nothing: each message that stays is given once."""
+    add_session(database, "s", *map(str, range(450)))
+    messages = iterate_messages(database, "s", "a")
+    first = [next(messages).message_id for _ in range(200)]
+    database.write(lambda connection: connection.run("DELETE FROM messages WHERE message_id < 100"))
+    assert first + [each.message_id for each in messages] == list(range(450))
+
+
+def test_pages_of_attachments_fit_into_memory(database: Database) -> None:
+    """Of many large attachments a few are in memory at a time, and one that is larger than a page is given too."""
+    sizes = [1_500_000] * 12 + [6_000_000]
+    add_session(database, "s", *([image(bytes([number]) * size)] for number, size in enumerate(sizes)))
+    tracemalloc.start()
+    try:
+        lengths = [_size(message) for message in iterate_messages(database, "s", "a")]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert lengths == sizes
+    assert peak < 16_000_000
+
+
+def _size(message: StoredMessage) -> int:
+    return len(message.message["content"][0]["image"]["source"]["bytes"])
+
+
+def test_pages_of_what_is_not_there(database: Database) -> None:
+    """A session or an agent that is missing is an error."""
+    add_session(database, "s", "hello")
+    for session, agent in (("t", "a"), ("s", "b")):
+        with pytest.raises(NotFoundError):
+            next(iterate_messages(database, session, agent))

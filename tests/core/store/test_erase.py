@@ -10,11 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from strands_sqlite_session_manager import SQLiteStorage, _message_index
+from strands_sqlite_session_manager import (
+    SessionStore,
+    SQLiteStorage,
+    _message_index,
+    convert_to_message_log,
+    convert_to_snapshots,
+)
 from strands_sqlite_session_manager._database import Database, Options
 from strands_sqlite_session_manager._schema import open_database, open_for_reading
 from strands_sqlite_session_manager.errors import DatabaseBusyError, DatabaseReadOnlyError, NotFoundError
+from strands_sqlite_session_manager.history import fork_session
+from strands_sqlite_session_manager.maintenance import verify
 from strands_sqlite_session_manager.repository import agents
+from strands_sqlite_session_manager.repository.logs import LogMessage, read_log
 from strands_sqlite_session_manager.repository.sessions import delete_session
 from strands_sqlite_session_manager.retention import ErasePlan, _rewriting, compact, erase, erase_redacted, plan_erase
 
@@ -240,9 +249,9 @@ def test_who_is_in_the_way_is_named_and_erasing_again_finishes(db: Path, secrets
 
 
 def test_an_attachment_stays_as_long_as_another_session_has_it(db: Path, database: Database, secrets: Secrets) -> None:
-    """It goes with the last."""
+    """It goes with the last, and the plan counts it then."""
     add_session(database, "shares", image(secrets.picture))
-    assert plan_erase(database, ["a", "shares"]).bytes < plan_erase(database, ["a"]).bytes + 1000
+    assert 30_000 < plan_erase(database, ["a", "shares"]).bytes - plan_erase(database, ["a"]).bytes < 31_000
     erase(database, ["a"])
     assert secrets.found_in(raw_bytes(db)) == ["picture"]
     erase(database, ["shares"])
@@ -263,6 +272,67 @@ def test_a_session_that_is_not_there_is_refused_before_anything_is_deleted(datab
     assert plan_erase(database, ["two"]) == ErasePlan(0, 0, 0, 0)
     assert erase(database, ["one", "two", "one"]).sessions == 1
     assert erase(database, []).sessions == 0
+
+
+@pytest.mark.parametrize("namespace", ["session", "tenant/x", "", "session/a%", "session/s"])
+def test_snapshots_that_a_session_was_converted_to_are_erased_in_every_namespace(
+    db: Path, database: Database, namespace: str
+) -> None:
+    """What a conversion wrote is found by what it left there; the plan counts each object once."""
+    word = secret()
+    for name in ("s", "snapshots"):
+        add_session(database, name, text(f"{word} {'word ' * 1000}" if name == "s" else "neighbor"))
+        convert_to_snapshots(name, db, namespace=namespace)
+    above = f"{namespace}/" if namespace else ""
+    write_objects(db, **{f"{above}s/scopes/agent/a/snapshots/immutable_history/1.json": word.encode()})
+    write_objects(db, **{f"{above}s2/message_log.json": b"{}", "notes/s/message_log.json": b"mine"})
+    others = [key for key in keys(db) if not key.startswith(f"{above}s/") and not key.startswith("session/s/")]
+    plan = plan_erase(database, ["s"])
+    assert plan.objects == len(keys(db)) - len(others)
+    assert plan.bytes > 10_000
+    assert erase(database, ["s"]).objects == plan.objects
+    assert keys(db) == others
+    assert end_of(word) not in raw_bytes(db)
+    with pytest.raises(TypeError):
+        plan_erase(database, ["snapshots"], namespaces="session")
+
+
+def test_a_session_whose_folder_is_a_namespace_leaves_others_in_it(db: Path, database: Database) -> None:
+    """Above all namespaces, a session `session` lies where the SDK keeps all; no id names everything."""
+    for name in ("session", "s"):
+        add_session(database, name, text("hello"))
+    convert_to_snapshots("session", db, namespace="")
+    convert_to_snapshots("s", db)
+    write_objects(db, **{"message_log.json": b'{"session": []}'})
+    others = {"message_log.json", *(key for key in keys(db) if key.startswith("session/s/"))}
+    assert erase(database, ["session"]).objects == 3
+    assert set(keys(db)) == others
+    with pytest.raises(NotFoundError):
+        plan_erase(database, [""], namespaces=[""])
+
+
+def test_an_agent_of_a_converted_session_is_no_session(db: Path, database: Database) -> None:
+    """The log of an agent lies in a folder `snapshots`, and is not what a conversion leaves in a session's folder."""
+    add_session(database, "s", text("hello"))
+    add_session(database, "snapshots", text("hello"))
+    convert_to_snapshots("s", db)
+    before = keys(db)
+    assert erase(database, ["snapshots"]).objects == 0
+    assert keys(db) == before
+
+
+def test_sessions_of_another_namespace_are_erased_where_it_is_named(db: Path, database: Database) -> None:
+    """Snapshots that were never a message log are found below the folders that the caller names, and nowhere else."""
+    add_session(database, "s", text("hello"))
+    add_session(database, "t", text("hello"))
+    write_objects(db, **{f"team/{name}/scopes/x.json": b"snapshot" for name in ("s", "s2", "t")})
+    assert plan_erase(database, ["s"]).objects == 0
+    erase(database, ["t"])
+    assert "team/t/scopes/x.json" in keys(db)
+    plan = plan_erase(database, ["s"], namespaces=["team", "/team/"])
+    assert (plan.sessions, plan.messages, plan.objects) == (1, 1, 1)
+    assert erase(database, ["s", "t"], namespaces=["team", "/team/"]).objects == 2
+    assert keys(db) == ["team/s2/scopes/x.json"]
 
 
 def test_snapshots_without_a_session_of_a_manager_are_erased(db: Path, database: Database) -> None:
@@ -311,6 +381,86 @@ def test_originals_of_redacted_messages_are_erased(db: Path, database: Database)
     assert_sound(database)
     with pytest.raises(NotFoundError):
         erase_redacted(database, "nobody")
+
+
+def plant_originals(db: Path, database: Database, secrets: Secrets) -> None:
+    """Redact messages in two sessions, and convert both to snapshots, one of them twice."""
+    for name in ("s", "t"):
+        add_session(database, name, *[text(f"turn {turn} {'word ' * 100}") for turn in range(20)])
+        original = text(f"it is {secrets.plant(name)} {'noise ' * 300}")
+        add_message_now(database, name, original, text("[removed]"))
+        add_message_now(database, name, image(secrets.picture), text("[no picture]"))
+        add_message_now(database, name, text("and so on"))
+        convert_to_snapshots(name, db)
+    convert_to_snapshots("s", db, namespace="tenant/x")
+    assert found(db, secrets.words["s"])
+    assert sorted(secrets.found_in(raw_bytes(db))) == ["picture", "s", "t"]
+
+
+def stored(database: Database, session_id: str) -> list[LogMessage]:
+    log = database.read(lambda connection: read_log(connection, session_id))
+    return [message for agent in log.agents for message in agent.messages] if log else []
+
+
+def test_originals_are_erased_where_a_conversion_keeps_them(db: Path, database: Database) -> None:
+    """The way back from the snapshots gives the log without them; everything else is as it was."""
+    secrets = Secrets()
+    plant_originals(db, database, secrets)
+    listed = keys(db)
+    assert erase_redacted(database, "s") == 6  # two in the log, and two in each of the two copies
+    assert "s" not in secrets.found_in(raw_bytes(db))
+    assert "t" in secrets.found_in(raw_bytes(db))
+    assert keys(db) == listed
+    assert erase_redacted(database) == 4
+    assert secrets.found_in(raw_bytes(db)) == []
+    expected = [each._replace(updated_at=each.created_at) for each in stored(database, "s")]
+    assert len(expected) == 23
+    for namespace in ("session", "tenant/x"):
+        convert_to_message_log("s", db, namespace=namespace, overwrite=True)
+        assert [each._replace(updated_at=each.created_at) for each in stored(database, "s")] == expected
+    assert verify(database) == []
+
+
+def test_originals_of_snapshots_whose_log_was_deleted_are_erased(db: Path, database: Database) -> None:
+    """The session is there as snapshots; objects that only look like an archive stay as they are."""
+    secrets = Secrets()
+    plant_originals(db, database, secrets)
+    delete_session(database, "s")
+    for number, data in enumerate((b"\xff", b"[]", b"{", b'{"redacted": 1}', b'{"redacted": {"0": 1}}')):
+        write_objects(db, **{f"session/s/{number}/snapshots/message_log.json": data})
+    assert erase_redacted(database, ["s"]) == 4
+    assert "s" not in secrets.found_in(raw_bytes(db))
+    with SQLiteStorage(db) as storage:
+        assert asyncio.run(storage.read("session/s/4/snapshots/message_log.json")) == b'{"redacted": {"0": 1}}'
+
+
+def test_originals_of_several_sessions_are_erased_at_once(db: Path, database: Database) -> None:
+    """The file is written anew once; no ids are no sessions, and an id that is not there keeps all as it is."""
+    secrets = Secrets()
+    for name in ("s", "t", "u"):
+        add_session(database, name)
+        add_message_now(database, name, text(secrets.plant(name)), text("[removed]"))
+    with pytest.raises(NotFoundError):
+        erase_redacted(database, ["s", "nobody"])
+    assert erase_redacted(database, []) == 0
+    assert sorted(secrets.found_in(raw_bytes(db))) == ["s", "t", "u"]
+    assert erase_redacted(database, iter(["s", "t", "s"])) == 2
+    assert secrets.found_in(raw_bytes(db)) == ["u"]
+    with SessionStore(db) as store:
+        assert store.erase_redacted(["s", "u"]) == 1
+    assert secrets.found_in(raw_bytes(db)) == []
+
+
+def test_a_fork_keeps_its_own_copy_of_an_original(db: Path, database: Database) -> None:
+    """It is a session of its own: its original goes when it is named, or with those of all sessions."""
+    secrets = Secrets()
+    add_session(database, "s", text("hello"))
+    add_message_now(database, "s", text(secrets.plant("original")), text("[removed]"))
+    fork_session(database, "s", "fork")
+    assert erase_redacted(database, "s") == 1
+    assert secrets.found_in(raw_bytes(db)) == ["original"]
+    assert erase_redacted(database, "fork") == 1
+    assert secrets.found_in(raw_bytes(db)) == []
 
 
 def test_many_originals_are_erased_in_several_transactions(db: Path, database: Database) -> None:

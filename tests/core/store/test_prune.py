@@ -13,7 +13,7 @@ from strands_sqlite_session_manager import SQLiteSessionManager
 from strands_sqlite_session_manager._database import Database, Options
 from strands_sqlite_session_manager._schema import open_database, open_for_reading
 from strands_sqlite_session_manager.errors import DatabaseReadOnlyError
-from strands_sqlite_session_manager.retention import PrunePlan, PrunePolicy, plan_prune, prune
+from strands_sqlite_session_manager.retention import PrunePlan, PrunePolicy, _weighing, plan_prune, prune
 
 from .retained import NOW, add_message_now, add_session, assert_sound, image, lengths, text
 
@@ -78,12 +78,39 @@ def test_a_plan_tells_what_would_go_and_changes_nothing(database: Database) -> N
     assert len(lengths(database)) == 10
 
 
-def test_an_attachment_counts_where_no_other_session_uses_it(database: Database) -> None:
-    """Deleting one of two sessions that share an image frees nothing of it."""
-    add_session(database, "shares", image(b"1" * 50_000), days_ago=30)
+def test_an_attachment_counts_with_the_last_that_uses_it(database: Database) -> None:
+    """Of sessions that share an image, the last one that goes frees it, and none as long as another one stays."""
+    add_session(database, "shares", image(b"1" * 50_000), image(b"3" * 30_000), days_ago=30)
     add_session(database, "shares too", image(b"1" * 50_000), image(b"2" * 20_000), days_ago=20)
+    add_session(database, "stays", image(b"3" * 30_000), days_ago=1)
     plan = plan_prune(database, PrunePolicy(older_than=15 * DAY), now=NOW)
-    assert [session.bytes // 10_000 for session in plan.sessions] == [0, 2]
+    assert [session.bytes // 10_000 for session in plan.sessions] == [0, 7]
+    assert plan.bytes == sum(session.bytes for session in plan.sessions)
+    assert prune(database, plan).bytes == plan.bytes
+
+
+@pytest.mark.parametrize(
+    ("max_bytes", "goes"),
+    [
+        (200_000, []),
+        (140_000, [30]),
+        (90_000, [30, 20, 15]),
+        (40_000, [30, 20, 15, 12]),
+    ],
+)
+def test_an_attachment_that_several_share_counts_once(
+    monkeypatch: pytest.MonkeyPatch, database: Database, max_bytes: int, goes: list[int]
+) -> None:
+    """The oldest go until the rest fits, and what they share is there until the last of them goes."""
+    monkeypatch.setattr(_weighing, "BATCH_SESSIONS", 2)
+    own = {30: 20_000, 20: 0, 15: 30_000, 12: 0}
+    for days, size in own.items():
+        shared = [image(b"1" * 50_000), image(b"1" * 50_000 + b"2")][: 1 if days < 15 else 2]
+        add_session(
+            database, f"f{days}", *shared, image(str(days).encode() * (size // 2)), days_ago=days, tags=["fork"]
+        )
+    add_session(database, "other", image(b"1" * 50_000), days_ago=40)
+    assert planned(database, max_bytes=max_bytes, tags=("fork",)) == goes
 
 
 @pytest.mark.parametrize(("policy", "kept"), [({"keep_last": 2}, 2), ({"max_bytes": 0}, 4), ({"tags": ("odd",)}, 2)])

@@ -58,7 +58,7 @@ def open_database(db_path: DatabasePath = None, options: Options | None = None) 
     return Database(_path(db_path), options or Options(), bring_up_to_date)
 
 
-def open_for_reading(db_path: str | os.PathLike[str] | None = None, options: Options | None = None) -> Database:
+def open_for_reading(db_path: DatabasePath = None, options: Options | None = None) -> Database:
     """Open the database so that nothing in it can change; it must exist, with the schema of today.
 
     Args:
@@ -69,8 +69,11 @@ def open_for_reading(db_path: str | os.PathLike[str] | None = None, options: Opt
         CannotOpenError: There is no such file.
         SchemaTooOldError: An older version of this package wrote it.
         SQLiteSessionError: It cannot be opened; the type says why.
-        ValueError: `db_path` is empty, or `:memory:`.
+        ValueError: `db_path` is empty, `:memory:`, or a user of a database, who may write.
     """
+    if isinstance(db_path, DatabaseUser):
+        message = f"db_path=<{type(db_path).__name__}> | reading only needs the path of a file"
+        raise ValueError(message)  # noqa: TRY004 - it has the right type elsewhere
     path = _path(db_path)
     if path == ":memory:":
         message = "db_path=<:memory:> | is new and empty, there is nothing to read"

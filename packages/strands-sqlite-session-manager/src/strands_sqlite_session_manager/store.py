@@ -168,19 +168,23 @@ class SessionStore(DatabaseUser):
         """Delete what was planned: see `retention.prune`."""
         return retention.prune(self._database, plan, progress=progress)
 
-    def plan_erase(self, session_ids: Iterable[str]) -> retention.ErasePlan:
+    def plan_erase(self, session_ids: Iterable[str], *, namespaces: Iterable[str] = ()) -> retention.ErasePlan:
         """Return what `erase` would take: see `retention.plan_erase`."""
-        return retention.plan_erase(self._database, session_ids)
+        return retention.plan_erase(self._database, session_ids, namespaces=namespaces)
 
     def erase(
-        self, session_ids: Iterable[str], *, progress: Callable[[int, int], None] | None = None
+        self,
+        session_ids: Iterable[str],
+        *,
+        namespaces: Iterable[str] = (),
+        progress: Callable[[int, int], None] | None = None,
     ) -> retention.Erased:
         """Delete sessions so that nothing of them is left in the file: see `retention.erase`."""
-        return retention.erase(self._database, session_ids, progress=progress)
+        return retention.erase(self._database, session_ids, namespaces=namespaces, progress=progress)
 
-    def erase_redacted(self, session_id: str | None = None) -> int:
+    def erase_redacted(self, session_ids: Iterable[str] | None = None) -> int:
         """Erase the originals of redacted messages: see `retention.erase_redacted`."""
-        return retention.erase_redacted(self._database, session_id)
+        return retention.erase_redacted(self._database, session_ids)
 
     def compact(self, *, progress: Callable[[int, int], None] | None = None) -> retention.Compacted:
         """Give free space back: see `retention.compact`."""

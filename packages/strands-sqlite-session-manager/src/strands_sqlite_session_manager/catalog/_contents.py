@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from strands_sqlite_session_manager import _blobs
@@ -18,6 +20,23 @@ _MESSAGES = """
 SELECT message_id, coalesce(redact_message, message), redact_message IS NOT NULL, created_at
 FROM messages WHERE session_id = ? AND agent_id = ? ORDER BY message_id LIMIT ? OFFSET ?
 """
+_START = "SELECT message_id FROM messages WHERE session_id = ? AND agent_id = ? ORDER BY message_id LIMIT 1 OFFSET ?"
+_NEXT = """
+SELECT message_id, coalesce(redact_message, message), redact_message IS NOT NULL, created_at, (
+    SELECT coalesce(sum(length(content)), 0) FROM message_blobs AS linked JOIN blobs USING (blob_id)
+    WHERE linked.session_id = messages.session_id AND linked.agent_id = messages.agent_id
+    AND linked.message_id = messages.message_id
+)
+FROM messages WHERE session_id = ? AND agent_id = ? AND message_id > ? ORDER BY message_id LIMIT ?
+"""
+
+_PAGE = 200
+"""So many messages are read at once where all of them are looked through."""
+
+_PAGE_BYTES = 4_000_000
+"""So many bytes they have at most, attachments among it, unless one message has more."""
+
+_Blobs = dict[int, dict[str, bytes]]
 
 
 @dataclass(frozen=True)
@@ -62,15 +81,74 @@ def read_messages(
     """
     part = slice(offset, None if limit is None else offset + limit)
 
-    def fetch(connection: Connection) -> tuple[str, list[Any], dict[int, dict[str, bytes]]]:
+    def fetch(connection: Connection) -> tuple[str, list[Any], _Blobs]:
         agent = _chosen_agent(connection, session_id, agent_id)
         start, stop, _ = part.indices(connection.row(_COUNT, (session_id, agent))[0])
         rows = connection.rows(_MESSAGES, (session_id, agent, max(0, stop - start), start))
-        ids = [row[0] for row in rows if has_bytes(row[1])]
-        return agent, rows, _blobs.load(connection, session_id, agent, ids[0], ids[-1]) if ids else {}
+        return agent, rows, _attached(connection, session_id, agent, rows)
 
     agent, rows, blobs = database.read(fetch)
     return [_message(session_id, agent, row, blobs.get(row[0])) for row in rows]
+
+
+def iterate_messages(
+    database: Database, session_id: str, agent_id: str, *, limit: int | None = None, offset: int = 0
+) -> Iterator[StoredMessage]:
+    """Give the messages of an agent, read in pages of a few megabytes, each as of an instant of its own.
+
+    What is added behind them meanwhile is given too, and what is deleted meanwhile is not.
+
+    Args:
+        database: Where they are.
+        session_id: Of which session.
+        agent_id: Of which agent.
+        limit: How many at most; None for all.
+        offset: How many to leave out; a negative one says with how many from the end to begin.
+
+    Raises:
+        NotFoundError: There is no such session, or no such agent in it, any more.
+        CodecError: A stored message is damaged.
+    """
+    after = database.read(partial(_before, session_id=session_id, agent_id=agent_id, offset=offset))
+    while after is not None and limit != 0:
+        size = _PAGE if limit is None else min(_PAGE, limit)
+        rows, blobs = database.read(partial(_page, session_id=session_id, agent_id=agent_id, after=after, size=size))
+        for row in rows:
+            yield _message(session_id, agent_id, row[:4], blobs.get(row[0]))
+        after = rows[-1][0] if rows else None
+        limit = None if limit is None else limit - len(rows)
+
+
+def _before(connection: Connection, *, session_id: str, agent_id: str, offset: int) -> int | None:
+    """Return what all ids but the first `offset` are above; None where there are no others."""
+    _chosen_agent(connection, session_id, agent_id)
+    if offset < 0:
+        offset = max(0, connection.row(_COUNT, (session_id, agent_id))[0] + offset)
+    row = connection.row(_START, (session_id, agent_id, offset))
+    return None if row is None else row[0] - 1
+
+
+def _page(connection: Connection, *, session_id: str, agent_id: str, after: int, size: int) -> tuple[list[Any], _Blobs]:
+    """Return up to `size` messages above the id `after`, at least one if there is any, and what is attached."""
+    _chosen_agent(connection, session_id, agent_id)
+    rows: list[Any] = []
+    total = 0
+    cursor = connection.cursor()
+    try:
+        for row in cursor.execute(_NEXT, (session_id, agent_id, after, size)):
+            total += len(row[1]) + row[4]
+            if rows and total > _PAGE_BYTES:
+                break
+            rows.append(row)
+    finally:
+        cursor.close()
+    return rows, _attached(connection, session_id, agent_id, rows)
+
+
+def _attached(connection: Connection, session_id: str, agent_id: str, rows: list[Any]) -> _Blobs:
+    """Return the bytes that are stored apart from the messages in `rows`."""
+    ids = [row[0] for row in rows if has_bytes(row[1])]
+    return _blobs.load(connection, session_id, agent_id, ids[0], ids[-1]) if ids else {}
 
 
 def _chosen_agent(connection: Connection, session_id: str, agent_id: str | None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -78,8 +77,7 @@ def add_tags(database: Database, session_id: str, *tags: str) -> None:
         TypeError: A tag is no text.
         ValueError: A tag is blank, too long, or holds what is no text, or there would be too many. None was added.
     """
-    _require_tags(tags)
-    database.write(partial(_change_tags, session_id=session_id, sql=_ADD_TAG, tags=tags))
+    change_labels(database, session_id, add=tags, values={})
 
 
 def remove_tags(database: Database, session_id: str, *tags: str) -> None:
@@ -90,12 +88,10 @@ def remove_tags(database: Database, session_id: str, *tags: str) -> None:
         TypeError: A tag is no text.
         ValueError: A tag could be nobody's: see `add_tags`.
     """
-    _require_tags(tags)
-    database.write(partial(_change_tags, session_id=session_id, sql=_REMOVE_TAG, tags=tags))
+    change_labels(database, session_id, remove=tags, values={})
 
 
 def _change_tags(connection: Connection, session_id: str, sql: str, tags: tuple[str, ...]) -> None:
-    require_session(connection, session_id)
     changed = 0
     for tag in tags:
         connection.run(sql, (session_id, tag))
@@ -131,22 +127,51 @@ def set_metadata(database: Database, session_id: str, values: Mapping[str, Any])
         ValueError: A key is blank, a text holds NUL or a lone surrogate, a number is not finite or an integer beyond 64
             bits, or all together are too large or nested too deeply. Nothing was changed.
     """
+    change_labels(database, session_id, values=values)
+
+
+def change_labels(
+    database: Database,
+    session_id: str,
+    *,
+    add: tuple[str, ...] = (),
+    remove: tuple[str, ...] = (),
+    values: Mapping[str, Any],
+) -> None:
+    """Add tags, take tags away and note values about a session, all of it or nothing.
+
+    Raises:
+        NotFoundError: There is no such session.
+        TypeError: As for `add_tags` and `set_metadata`.
+        ValueError: As for `add_tags` and `set_metadata`. Nothing was changed.
+    """
+    values = dict(values)
+    _require_tags((*add, *remove))
     for key in values:
         _require_line("key", key, LONGEST_TITLE)
-    _require_json(dict(values))
+    _require_json(values)
 
-    def merge(connection: Connection) -> None:
+    def change(connection: Connection) -> None:
         require_session(connection, session_id)
-        merged = noted(connection.row(_METADATA, (session_id,))[0]) | dict(values)
-        kept = {key: value for key, value in merged.items() if value is not None}
-        text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"), sort_keys=True) if kept else None
-        if text is not None and len(text.encode()) > LARGEST_METADATA:
-            size = len(text.encode())
-            message = f"session_id=<{session_id}> would have {size} bytes of metadata | at most {LARGEST_METADATA}"
-            raise ValueError(message)
-        connection.run(_SET_METADATA, (text, session_id))
+        _change_tags(connection, session_id, _ADD_TAG, add)
+        _change_tags(connection, session_id, _REMOVE_TAG, remove)
+        _merge(connection, session_id, values)
 
-    database.write(merge)
+    database.write(change)
+
+
+def _merge(connection: Connection, session_id: str, values: dict[str, Any]) -> None:
+    """Note `values` over those that are there."""
+    if not values:
+        return
+    merged = noted(connection.row(_METADATA, (session_id,))[0]) | values
+    kept = {key: value for key, value in merged.items() if value is not None}
+    text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"), sort_keys=True) if kept else None
+    if text is not None and len(text.encode()) > LARGEST_METADATA:
+        size = len(text.encode())
+        message = f"session_id=<{session_id}> would have {size} bytes of metadata | at most {LARGEST_METADATA}"
+        raise ValueError(message)
+    connection.run(_SET_METADATA, (text, session_id))
 
 
 def _require_tags(tags: tuple[str, ...]) -> None:

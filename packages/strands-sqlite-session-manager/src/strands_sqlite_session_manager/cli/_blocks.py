@@ -69,13 +69,15 @@ def _told(value: object) -> str:
     return f"<{size(len(value))}>" if isinstance(value, bytes | bytearray) else str(value)
 
 
-def pieces_of(message: Mapping[str, Any], tools: dict[str, str]) -> list[Piece]:
+def pieces_of(message: object, tools: dict[str, str]) -> list[Piece]:
     """Return what a message holds.
 
     Args:
-        message: As the SDK has it; what is in it may be anything.
+        message: As the SDK has it; it, and what is in it, may be anything.
         tools: The names of tools by the id of their call; calls in this message are added.
     """
+    if not isinstance(message, Mapping):
+        return [Piece("other", as_json(message))]
     content = message.get("content")
     if isinstance(content, str):
         return [Piece("text", content)]
@@ -83,9 +85,9 @@ def pieces_of(message: Mapping[str, Any], tools: dict[str, str]) -> list[Piece]:
     return [piece for block in blocks for piece in _pieces(block, tools)]
 
 
-def answers_tools(message: Mapping[str, Any]) -> bool:
+def answers_tools(message: object) -> bool:
     """Tell whether a message is nothing but results of tools."""
-    content = message.get("content")
+    content = _mapping(message).get("content")
     return bool(content) and isinstance(content, list) and all(_has(block, "toolResult") for block in content)
 
 
@@ -194,10 +196,9 @@ class Cost:
     latency_ms: float | None = None
 
 
-def cost_of(message: Mapping[str, Any]) -> Cost:
+def cost_of(message: object) -> Cost:
     """Return what an answer took, as far as the message says it."""
-    metadata = message.get("metadata")
-    metadata = metadata if isinstance(metadata, Mapping) else {}
+    metadata = _mapping(_mapping(message).get("metadata"))
     usage, metrics = (_mapping(metadata.get(key)) for key in ("usage", "metrics"))
     tokens_in, tokens_out, latency = usage.get("inputTokens"), usage.get("outputTokens"), metrics.get("latencyMs")
     return Cost(

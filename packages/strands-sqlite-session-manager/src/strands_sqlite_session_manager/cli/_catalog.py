@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _PAGE = 500
 
+_MANY = 10_000
+"""From so many messages that are not indexed a search tells how to index them."""
+
 _SESSIONS = (
     Column("SESSION", style=BOLD),
     Column("LAST ACTIVITY", style=DIM),
@@ -122,10 +125,13 @@ def _say_nothing(settings: Settings, what: str) -> None:
 @click.option("--order", type=click.Choice(["relevance", "newest"]), default="relevance", show_default=True)
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="Leave out so many.")
+@click.option("--index", is_flag=True, help="Keep in the file what has to be indexed first, for the next search.")
 def search(settings: Settings, words: tuple[str, ...], **asked: Any) -> None:
     """Find what was said.
 
     All words must occur in a message, each from its beginning. Nothing in them is syntax.
+
+    What was written since the last search with --index is indexed in memory, each time anew.
     """
     hits = _hits(settings, " ".join(words), asked)
     if settings.format == "text" and is_for_people(settings):
@@ -148,8 +154,20 @@ def _hits(settings: Settings, query: str, asked: dict[str, Any]) -> list[SearchH
         until=asked["until"],
     )
     found = {"order": asked["order"], "limit": asked["limit"], "offset": asked["offset"]}
-    with settings.reading() as store, progress(settings, "indexing") as update, refusing():
-        return store.search_messages(query, where, progress=update, **found)
+    behind = 0
+    opened = settings.writing() if asked["index"] else settings.reading()
+    with opened as store, progress(settings, "indexing") as update, refusing():
+
+        def look(done: int, total: int) -> None:
+            nonlocal behind
+            behind = max(behind, total)
+            if update is not None:
+                update(done, total)
+
+        hits = store.search_messages(query, where, progress=look, **found)
+    if behind > _MANY and not asked["index"]:
+        click.echo(f"{behind:,} messages are not indexed: with --index the next search need not read them", err=True)
+    return hits
 
 
 def _hit_row(hit: SearchHit) -> tuple[str, ...]:
@@ -162,7 +180,8 @@ def _excerpts(settings: Settings, hits: list[SearchHit]) -> Iterator[str]:
         if position:
             yield ""
         place = one_line(f"{hit.session_id}  {hit.agent_id} #{hit.message_id}")
-        yield f"{styled(place, settings, BOLD)}  {hit.role}  {styled(minute(hit.created_at), settings, DIM)}"
+        time = one_line(minute(hit.created_at))
+        yield f"{styled(place, settings, BOLD)}  {one_line(hit.role)}  {styled(time, settings, DIM)}"
         yield from (f"  {line}" for line in _marked(settings, hit))
 
 

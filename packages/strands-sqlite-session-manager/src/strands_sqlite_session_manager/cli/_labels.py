@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ._output import facts, fields, print_answer
-from ._settings import NOTHING, Settings, command, refusing
+from ._settings import NOTHING, Settings, command, misuse, refusing
 from ._text import one_line
 from ._types import PAIR, SESSION
 
@@ -24,7 +24,7 @@ def title(settings: Settings, session: str, title: str | None, *, clear: bool) -
     """Give a session a title, or print the one that it has."""
     if clear and title is not None:
         message = "--clear excludes a title"
-        raise click.UsageError(message)
+        raise misuse(message)
     changes = clear or title is not None
     with settings.writing() if changes else settings.reading() as store, refusing():
         if changes:
@@ -45,7 +45,8 @@ def tag(settings: Settings, session: str, **asked: Any) -> None:
     """Tag a session, note values, and print them."""
     changes = any(asked[name] for name in ("tags", "noted", "unset"))
     with settings.writing() if changes else settings.reading() as store, refusing():
-        _change(store, session, asked)
+        if changes:
+            _change(store, session, asked)
         info = store.summarize_session(session).info
     pairs = [("tag", each) for each in info.tags] + [(f"{key} =", str(value)) for key, value in info.metadata.items()]
     print_answer(settings, _labels(info), facts(settings, pairs))
@@ -54,11 +55,12 @@ def tag(settings: Settings, session: str, **asked: Any) -> None:
 
 
 def _change(store: SessionStore, session: str, asked: dict[str, Any]) -> None:
-    if asked["tags"]:
-        (store.remove_tags if asked["remove"] else store.add_tags)(session, *asked["tags"])
+    """Change all that was asked for, or nothing."""
+    from strands_sqlite_session_manager.catalog._notes import change_labels  # noqa: PLC0415 - --help has no use for it
+
     values = {**dict(asked["noted"]), **dict.fromkeys(asked["unset"])}
-    if values:
-        store.set_metadata(session, values)
+    tags = {"remove" if asked["remove"] else "add": asked["tags"]}
+    change_labels(store._database, session, values=values, **tags)  # noqa: SLF001 - the store has them one by one
 
 
 def _labels(info: SessionInfo) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,7 @@ import click
 from ._output import fields, print_answer, require_other_file
 from ._plans import Consent, with_consent
 from ._progress import progress, steps
-from ._settings import Settings, command, refusing
+from ._settings import Settings, command, misuse, refusing
 from ._types import SESSION
 from ._values import count
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from strands_sqlite_session_manager.conversion import Conversion
     from strands_sqlite_session_manager.store import SessionStore
     from strands_sqlite_session_manager.transfer import Exported, Imported
+    from strands_sqlite_session_manager.transfer._import_jsonl import Begun
 
 
 @command("export")
@@ -37,7 +39,7 @@ def export(settings: Settings, sessions: tuple[str, ...], *, output: str | None,
     to_stdout = output is None or output == "-"
     if to_stdout and (form == "files" or settings.format != "text"):
         message = "name the folder with -o" if form == "files" else "--json and --jsonl report on an export to -o FILE"
-        raise click.UsageError(message)
+        raise misuse(message)
     if output is not None and output != "-":
         require_other_file(output, settings)
     with settings.reading() as store, progress(settings, "exporting") as update, refusing():
@@ -82,17 +84,28 @@ def import_(settings: Settings, consent: Consent, *, source: str, on_conflict: A
     plan = {"source": source, "on_conflict": on_conflict}
     if not consent.ask(plan, (f"the sessions of {source} will be imported{what}",), harmless=not replaces):
         return
-    with settings.writing(create=True) as store, progress(settings, "importing") as update, refusing():
-        made = _import(store, source, on_conflict, steps(update))
+    with _opened(source) as stream:
+        made = _import(settings, source, stream, on_conflict)
     consent.done(fields(made), _imported_line(made))
 
 
-def _import(store: SessionStore, source: str, on_conflict: Any, progress: Any) -> Imported:
-    if source == "-":
-        return store.import_jsonl(sys.stdin.buffer, on_conflict=on_conflict, progress=progress)
+@contextmanager
+def _opened(source: str) -> Iterator[Begun | None]:
+    """Open an export, and refuse what is none before a database is made for it; a folder is None."""
     if os.path.isdir(source):
-        return store.import_files(source, on_conflict=on_conflict, progress=progress)
-    return store.import_jsonl(source, on_conflict=on_conflict, progress=progress)
+        yield None
+        return
+    from strands_sqlite_session_manager.transfer._import_jsonl import Begun  # noqa: PLC0415 - --help has no use for it
+
+    with nullcontext(sys.stdin.buffer) if source == "-" else open(source, "rb") as stream:
+        yield Begun(stream)
+
+
+def _import(settings: Settings, source: str, stream: Any, on_conflict: Any) -> Imported:
+    with settings.writing(create=True) as store, progress(settings, "importing") as update, refusing():
+        if stream is None:
+            return store.import_files(source, on_conflict=on_conflict, progress=steps(update))
+        return store.import_jsonl(stream, on_conflict=on_conflict, progress=steps(update))
 
 
 def _imported_line(made: Imported) -> str:

@@ -9,13 +9,13 @@ import sys
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import datetime, timedelta
 from typing import IO, Any
 
 import click
 
-from ._settings import REFUSED, Settings, fail, is_uri
+from ._settings import REFUSED, Settings, fail
 from ._text import cells, cut, one_line, pad
 
 VERSION = 1
@@ -25,7 +25,7 @@ WIDTH = 80
 """How wide a conversation is, and what a pipe is taken for."""
 
 _LINES_AT_ONCE = 200
-_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+_CONTROLS = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def to_json(value: object, *, indent: int | None = None) -> str:
 
 def _default(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        return fields(value)
     if isinstance(value, bytes | bytearray):
         return {"__bytes_encoded__": True, "data": b64encode(value).decode()}
     if isinstance(value, datetime):
@@ -145,8 +145,8 @@ def print_rows(  # noqa: PLR0913 - a table, and what else the document says
 
 
 def fields(item: Any) -> dict[str, Any]:
-    """Return what JSON says of a dataclass or dict."""
-    return dict(item) if isinstance(item, Mapping) else asdict(item)
+    """Return what JSON says of a dataclass or dict; unlike `asdict` it copies nothing of what is in it."""
+    return dict(item) if isinstance(item, Mapping) else dict(vars(item))
 
 
 def table(settings: Settings, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -193,7 +193,7 @@ def _line(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int], 
 
 def facts(settings: Settings, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield a line for each pair of a name and a value: aligned on a terminal, with a tab between them in a pipe."""
-    kept = [(name, one_line(value)) for name, value in pairs]
+    kept = [(one_line(name), one_line(value)) for name, value in pairs]
     if not is_for_people(settings):
         yield from (f"{name}\t{value}" for name, value in kept)
         return
@@ -230,8 +230,6 @@ def written_file(path: str, settings: Settings) -> Iterator[IO[bytes]]:
 
 def require_other_file(target: str, settings: Settings) -> None:
     """Refuse to write over the database and the files that SQLite keeps beside it."""
-    if is_uri(settings.db_path):
-        return
-    database, written = (os.path.realpath(os.path.expanduser(path)) for path in (settings.db_path, target))
+    database, written = (os.path.realpath(path) for path in (settings.db_file, os.path.expanduser(target)))
     if written in {database + suffix for suffix in ("", "-wal", "-shm", "-journal")}:
         fail(f"{target} is the database", "name another file", code=REFUSED)

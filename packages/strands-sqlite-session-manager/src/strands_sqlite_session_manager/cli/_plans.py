@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ._output import print_answer, write
-from ._settings import REFUSED, Settings
+from ._settings import REFUSED, Settings, misuse
+from ._text import one_line
 
 if TYPE_CHECKING:
     from strands_sqlite_session_manager.store import SessionStore
@@ -21,7 +23,7 @@ def with_consent(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(settings: Settings, *, yes: bool, dry_run: bool, **asked: Any) -> Any:
         if yes and dry_run:
             message = "--yes and --dry-run exclude each other"
-            raise click.UsageError(message)
+            raise misuse(message)
         return function(settings, Consent(settings, yes=yes, dry_run=dry_run), **asked)
 
     run.__doc__ = function.__doc__
@@ -49,9 +51,15 @@ class Consent:
         return self._settings.writing() if self.given else self._settings.reading()
 
     def ask(
-        self, plan: Mapping[str, Any], lines: Iterable[str], *, nothing: bool = False, harmless: bool = False
+        self,
+        plan: Mapping[str, Any],
+        lines: Iterable[str],
+        *,
+        rows: Iterable[str] = (),
+        nothing: bool = False,
+        harmless: bool = False,
     ) -> bool:
-        """Print a plan; return whether to go on.
+        """Print a plan, the `rows` of a `table` before its lines; return whether to go on.
 
         Without `--yes` the command ends here: well where only the plan was wanted, or where there is `nothing` to do.
         What is `harmless` goes on, unless only the plan was wanted.
@@ -60,7 +68,7 @@ class Consent:
         if harmless and not self._dry_run:
             return True
         if self._settings.format == "text":
-            write(lines)
+            write(chain(rows, map(one_line, lines)))
         if self.given and not nothing:
             return True
         print_answer(self._settings, {"plan": plan, "result": None}, ())
@@ -71,4 +79,4 @@ class Consent:
 
     def done(self, result: Mapping[str, Any], line: str) -> None:
         """Print what was done."""
-        print_answer(self._settings, {"plan": self._plan, "result": result}, (line,))
+        print_answer(self._settings, {"plan": self._plan, "result": result}, (one_line(line),))

@@ -10,12 +10,12 @@ import click
 from ._output import BOLD, Column, fields, table
 from ._plans import Consent, with_consent
 from ._progress import progress
-from ._settings import Settings, command, refusing
+from ._settings import Settings, command, misuse, refusing
 from ._types import DURATION, SESSION, SIZE
 from ._values import count, minute, number, size
 
 if TYPE_CHECKING:
-    from strands_sqlite_session_manager.retention import ErasePlan, PrunePlan
+    from strands_sqlite_session_manager.retention import ErasePlan, PlannedSession, PrunePlan
 
 _PLANNED = (
     Column("SESSION", flexible=True, style=BOLD),
@@ -41,12 +41,13 @@ def prune(settings: Settings, consent: Consent, **asked: Any) -> None:
     """
     if not asked["tags"] and all(asked[name] is None for name in ("older_than", "keep_last", "max_bytes")):
         message = "say which: --older-than, --keep, --max-bytes or --tag"
-        raise click.UsageError(message)
+        raise misuse(message)
     with consent.store() as store, refusing():
         from strands_sqlite_session_manager.retention import PrunePolicy  # noqa: PLC0415 - --help has no use for it
 
         plan = store.plan_prune(PrunePolicy(**asked))
-        if not consent.ask(_prune_plan(plan), _prune_lines(settings, plan), nothing=not plan.sessions):
+        rows = table(settings, _PLANNED, map(_planned_row, plan.sessions))
+        if not consent.ask(_prune_plan(plan), (_prune_line(plan),), rows=rows, nothing=not plan.sessions):
             return
         with progress(settings, "pruning") as update:
             result = store.prune(plan, progress=update)
@@ -58,17 +59,16 @@ def _prune_plan(plan: PrunePlan) -> dict[str, Any]:
     return {"sessions": [fields(each) for each in plan.sessions], "kept_in_use": plan.kept_in_use, "bytes": plan.bytes}
 
 
-def _prune_lines(settings: Settings, plan: PrunePlan) -> Iterator[str]:
-    rows = (
-        (each.session_id, minute(each.last_activity), number(each.messages), size(each.bytes), each.title or "")
-        for each in plan.sessions
-    )
-    yield from table(settings, _PLANNED, rows)
+def _planned_row(session: PlannedSession) -> tuple[str, ...]:
+    activity, messages = minute(session.last_activity), number(session.messages)
+    return session.session_id, activity, messages, size(session.bytes), session.title or ""
+
+
+def _prune_line(plan: PrunePlan) -> str:
     kept = f"; {count(plan.kept_in_use, 'session')} in use will stay" if plan.kept_in_use else ""
     if plan.sessions:
-        yield f"{count(len(plan.sessions), 'session')} with {size(plan.bytes)} will be deleted{kept}"
-    else:
-        yield f"nothing to prune{kept}"
+        return f"{count(len(plan.sessions), 'session')} with {size(plan.bytes)} will be deleted{kept}"
+    return f"nothing to prune{kept}"
 
 
 @command("erase")
@@ -84,7 +84,7 @@ def erase(settings: Settings, consent: Consent, *, sessions: tuple[str, ...], re
         return
     if not sessions:
         message = "name the sessions"
-        raise click.UsageError(message)
+        raise misuse(message)
     with consent.store() as store, refusing():
         plan = store.plan_erase(sessions)
         if not consent.ask(fields(plan), _erase_lines(plan)):
@@ -108,7 +108,7 @@ def _erase_redacted(consent: Consent, sessions: tuple[str, ...]) -> None:
             store.summarize_session(session)  # all of them are there, or nothing is erased
         if not consent.ask({"sessions": list(sessions) or None, "redacted": True}, (line,)):
             return
-        erased = sum(store.erase_redacted(session) for session in (sessions or (None,)))
+        erased = store.erase_redacted(sessions or None)
     consent.done({"messages": erased}, f"erased {count(erased, 'original')}")
 
 

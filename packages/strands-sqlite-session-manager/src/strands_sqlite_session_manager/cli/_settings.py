@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,10 @@ NOTHING = 1
 """The exit code of a command that found nothing, or, for `verify`, that found something."""
 
 
+_URI = re.compile("file:(?://[^/?#]*)?([^?#]*)")
+"""A URI, as SQLite takes it apart; the group is the path."""
+
+
 @dataclass
 class Settings:
     """What was asked for, wherever it stood on the command line.
@@ -46,7 +51,17 @@ class Settings:
     def db_path(self) -> str:
         """The database: that of `--db`, else of `STRANDS_SQLITE_DB_PATH`, else `sessions.db`."""
         path = self.given_path or os.environ.get("STRANDS_SQLITE_DB_PATH") or "sessions.db"
-        return path if is_uri(path) else os.path.expanduser(path)
+        return path if path.startswith("file:") else os.path.expanduser(path)
+
+    @property
+    def db_file(self) -> str:
+        """The file in which the database is; of a `file:` URI the one that it names."""
+        uri = _URI.match(self.db_path)
+        if uri is None:
+            return self.db_path
+        from urllib.parse import unquote  # noqa: PLC0415 - URIs are rare
+
+        return unquote(uri[1])
 
     @contextmanager
     def reading(self) -> Iterator[SessionStore]:
@@ -71,19 +86,21 @@ class Settings:
 
     def require_database(self) -> None:
         """End the command where there is no file: only `import` makes one."""
-        if self.db_path == ":memory:" or not (is_uri(self.db_path) or os.path.exists(self.db_path)):
+        if self.db_path == ":memory:" or not os.path.exists(self.db_file):
             fail(f"there is no database {self.db_path}", "name one with --db, or in STRANDS_SQLITE_DB_PATH")
-
-
-def is_uri(path: str) -> bool:
-    """Tell whether SQLite reads `path` as something else than a file name."""
-    return path == ":memory:" or path.startswith("file:")
 
 
 def fail(message: str, hint: str = "", code: int = FAILED) -> NoReturn:
     """Say on standard error what is wrong and what to do, and end the command."""
     say_error(message, hint)
     sys.exit(code)
+
+
+def misuse(message: str) -> click.UsageError:
+    """Return what says that the command line is wrong; nothing in `message` is a command to the terminal."""
+    from ._text import one_line  # noqa: PLC0415 - errors are rare
+
+    return click.UsageError(one_line(message))
 
 
 def say_error(message: str, hint: str = "") -> None:
@@ -105,7 +122,7 @@ def refusing() -> Iterator[None]:
 
         if isinstance(error, SQLiteSessionError):
             raise
-        raise click.UsageError(str(error)) from error
+        raise misuse(str(error)) from error
 
 
 def _set(name: str, value_of: Callable[[Any], Any] = lambda value: value) -> Callable[..., Any]:
@@ -118,10 +135,18 @@ def _set(name: str, value_of: Callable[[Any], Any] = lambda value: value) -> Cal
         noted = value_of(value)
         if name == "format" and settings.format not in ("text", noted):
             message = "--json and --jsonl exclude each other"
-            raise click.UsageError(message)
+            raise misuse(message)
         setattr(settings, name, noted)
 
     return note
+
+
+def _named(path: str) -> str:
+    """Refuse no name, which a script passes where a variable of its own is empty: another database would be meant."""
+    if not path:
+        message = "--db names no file"
+        raise misuse(message)
+    return path
 
 
 def database_option() -> click.Option:
@@ -131,7 +156,7 @@ def database_option() -> click.Option:
         metavar="FILE",
         expose_value=False,
         is_eager=True,
-        callback=_set("given_path"),
+        callback=_set("given_path", _named),
         help="The database; without it STRANDS_SQLITE_DB_PATH, else ./sessions.db.",
         type=click.Path(),
     )

@@ -23,7 +23,7 @@ from ._output import (
     write,
     written_file,
 )
-from ._settings import NOTHING, Settings, command, refusing
+from ._settings import NOTHING, Settings, command, misuse, refusing
 from ._text import one_line
 from ._types import SESSION
 from ._values import minute
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from strands_sqlite_session_manager.catalog import SessionSummary, StoredMessage
     from strands_sqlite_session_manager.history import Checkpoint
     from strands_sqlite_session_manager.store import SessionStore
-
-_PAGE = 200
-"""So many messages are read at once."""
 
 _CHECKPOINTS = (
     Column("AT", right=True),
@@ -60,7 +57,7 @@ def show(settings: Settings, session: str, *, html: bool, checkpoints: bool, out
     """Show a session as a conversation."""
     if html and (settings.format != "text" or checkpoints):
         message = "--html excludes --json, --jsonl and --checkpoints"
-        raise click.UsageError(message)
+        raise misuse(message)
     with settings.reading() as store, refusing():
         summary = store.summarize_session(session)
         agents = _agents(summary, asked["agent"])
@@ -83,12 +80,12 @@ def _agents(summary: SessionSummary, agent: str | None) -> list[str]:
     known = [each.agent_id for each in summary.agents]
     if agent is not None and agent not in known:
         message = f"session {summary.info.session_id} has no agent {agent}: it has {', '.join(known) or 'none'}"
-        raise click.UsageError(message)
+        raise misuse(message)
     return known if agent is None else [agent]
 
 
 class _Reader:
-    """The messages of a session, page by page.
+    """The messages of a session, counted.
 
     Attributes:
         found: How many there were so far.
@@ -101,19 +98,14 @@ class _Reader:
         self._offset = offset
         self.found = 0
 
-    def messages(self, agent_id: str, count: int) -> Iterator[StoredMessage]:
-        """Yield the messages of an agent that has `count` of them."""
-        start = max(0, count + self._offset) if self._offset < 0 else self._offset
-        left = self._limit
-        while left is None or left > 0:
-            size = _PAGE if left is None else min(_PAGE, left)
-            page = self._store.read_messages(self._session_id, agent_id, limit=size, offset=start)
-            self.found += len(page)
-            yield from page
-            if len(page) < size:
-                return
-            start += size
-            left = None if left is None else left - size
+    def messages(self, agent_id: str) -> Iterator[StoredMessage]:
+        """Yield the messages of an agent."""
+        from strands_sqlite_session_manager.catalog._contents import iterate_messages  # noqa: PLC0415 - as the store does
+
+        database = self._store._database  # noqa: SLF001 - only here a conversation is longer than memory
+        for message in iterate_messages(database, self._session_id, agent_id, limit=self._limit, offset=self._offset):
+            self.found += 1
+            yield message
 
 
 def _lines(  # noqa: PLR0913 - what to show, and how
@@ -125,8 +117,7 @@ def _lines(  # noqa: PLR0913 - what to show, and how
     *,
     html: bool,
 ) -> Iterator[str]:
-    counts = {each.agent_id: each.messages for each in summary.agents}
-    parts = ((agent, reader.messages(agent, counts[agent])) for agent in agents)
+    parts = ((agent, reader.messages(agent)) for agent in agents)
     if html:
         from ._html import page  # noqa: PLC0415 - a terminal has no use for it
 

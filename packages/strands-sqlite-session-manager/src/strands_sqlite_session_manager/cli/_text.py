@@ -7,7 +7,11 @@ from unicodedata import category, east_asian_width
 
 _VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
 _VISIBLE |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD) | dict.fromkeys(range(0xD800, 0xE000), 0xFFFD)
-"""A control character becomes a picture of itself: in a terminal it would be a command."""
+_VISIBLE |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD)
+"""A control character becomes a picture of itself: in a terminal it would be a command.
+
+What sets the direction of writing goes too: it would put what follows, such as the size of a plan, in another place.
+"""
 
 _ONE_LINE = _VISIBLE | {ord("\n"): " ", ord("\t"): " "}
 

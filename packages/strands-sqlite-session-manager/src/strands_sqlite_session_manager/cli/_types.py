@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ._settings import Settings
+from ._text import one_line
 from ._values import parse_duration, parse_moment, parse_size
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class _Session(click.ParamType):  # type: ignore[type-arg]  # generic in new rel
         except (Exception, SystemExit):  # noqa: BLE001 - a shell that completes shows no errors
             return []
         return [
-            CompletionItem(session.session_id, help=session.title or session.preview)
+            CompletionItem(session.session_id, help=one_line(session.title or session.preview))
             for session in page.sessions
             if session.session_id.startswith(incomplete)
         ]

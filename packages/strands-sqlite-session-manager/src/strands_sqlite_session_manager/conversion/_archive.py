@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from strands_sqlite_session_manager._archives import ORIGINALS
 from strands_sqlite_session_manager._codec import loads
 from strands_sqlite_session_manager.conversion._windows import held, trimmed
 from strands_sqlite_session_manager.repository.logs import AgentLog, LogMessage, StateChange
@@ -47,7 +48,7 @@ def to_archive(agent: AgentLog, repaired: list[Any] | None) -> dict[str, Any]:
         "extra": agent.extra,
         "ids": [record.message_id for record in agent.messages],
         "message_times": [[record.created_at, record.updated_at] for record in agent.messages],
-        "redacted": {place: record.message for place, record in redacted.items()},
+        ORIGINALS: {place: record.message for place, record in redacted.items()},
         "message_extras": extras,
         "repaired": repaired,
     }
@@ -70,8 +71,8 @@ def from_archive(agent_id: str, archive: dict[str, Any] | None) -> Archive:
 
 def _message(archive: dict[str, Any], place: str) -> LogMessage:
     index = int(place)
-    shown, original = archive["messages"][index], archive["redacted"].get(place)
-    message, redacted = (shown, None) if place not in archive["redacted"] else (original, shown)
+    shown, original = archive["messages"][index], archive[ORIGINALS].get(place)
+    message, redacted = (shown, None) if place not in archive[ORIGINALS] else (original, shown)
     created_at, updated_at = archive["message_times"][index]
     extra = archive["message_extras"].get(place)
     return LogMessage(archive["ids"][index], message, redacted, created_at, updated_at, extra)

@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from strands_sqlite_session_manager._archives import OF_AGENT as ARCHIVE
+from strands_sqlite_session_manager._archives import OF_SESSION as SESSION_ARCHIVE
 from strands_sqlite_session_manager._bases import Bases
 from strands_sqlite_session_manager._codec import dumps, dumps_strict, loads
 from strands_sqlite_session_manager._connection import Connection
@@ -18,8 +20,6 @@ from strands_sqlite_session_manager.errors import CodecError, InvalidIdError, In
 from strands_sqlite_session_manager.repository.logs import AgentLog, LogMessage, MultiAgent, SessionLog
 
 LATEST = "snapshots/snapshot_latest.json"
-ARCHIVE = "snapshots/message_log.json"
-SESSION_ARCHIVE = "message_log.json"
 
 _CHECKPOINT = re.compile(r"snapshots/immutable_history/snapshot_[\w-]+\.json")
 _SCOPE = re.compile(r"scopes/(agent|multiAgent)/([^/]+)/(.+)")

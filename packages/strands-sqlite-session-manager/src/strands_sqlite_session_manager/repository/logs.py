@@ -138,7 +138,8 @@ def read_log(connection: Connection, session_id: str) -> SessionLog | None:
     row = connection.row(_SESSION, (session_id,))
     if row is None:
         return None
-    log = SessionLog(*row, tags=[tag for (tag,) in connection.rows(_TAGS, (session_id,))])
+    log = SessionLog(*row)
+    log.tags = [tag for (tag,) in connection.rows(_TAGS, (session_id,))]
     log.multi_agents = [MultiAgent(*each) for each in connection.rows(_MULTI_AGENTS, (session_id,))]
     for found in connection.rows(_AGENTS, (session_id,)):
         agent = AgentLog(*found)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from functools import partial
 from typing import NamedTuple
 
 from strands_sqlite_session_manager import _activity
-from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import Database
-
-BATCH_SESSIONS = 200
-"""How many sessions are weighed in one read, so that no read keeps the WAL from being reused for long."""
+from strands_sqlite_session_manager.retention._weighing import Remainder, Weights, weigh
 
 _COUNTERS = """
 SELECT
@@ -36,31 +32,6 @@ WHERE (
 ) = json_array_length(?1)
 ORDER BY active, session_id
 """
-_WEIGH = """
-SELECT
-    session_id,
-    title,
-    (SELECT count(*) FROM messages AS each WHERE each.session_id = one.session_id),
-    (
-        SELECT total(octet_length(message) + ifnull(octet_length(redact_message), 0))
-        FROM messages AS each WHERE each.session_id = one.session_id
-    ) + (
-        SELECT total(octet_length(state) + octet_length(conversation_manager_state) + octet_length(internal_state))
-        FROM agents AS each WHERE each.session_id = one.session_id
-    ) + (
-        SELECT total(octet_length(changes)) FROM agent_state_history AS each WHERE each.session_id = one.session_id
-    ) + (
-        SELECT total(octet_length(state)) FROM multi_agents AS each WHERE each.session_id = one.session_id
-    ) + (
-        SELECT total(octet_length(content)) FROM blobs
-        WHERE blob_id IN (SELECT blob_id FROM message_blobs AS each WHERE each.session_id = one.session_id)
-        AND NOT EXISTS (
-            SELECT 1 FROM message_blobs AS each
-            WHERE each.blob_id = blobs.blob_id AND each.session_id <> one.session_id
-        )
-    )
-FROM json_each(?) AS wanted JOIN sessions AS one ON one.session_id = wanted.value
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +45,8 @@ class PrunePolicy:
     Attributes:
         older_than: Sessions go whose last activity is longer ago.
         keep_last: So many stay, those with the newest activity.
-        max_bytes: The sessions with the oldest activity go until what is left has no more bytes.
+        max_bytes: The sessions with the oldest activity go until what is left has no more bytes; an attachment that
+            several of them share counts once, and is there until the last of them goes.
         tags: Only sessions with all these tags are looked at.
         keep_tags: Sessions with any of these tags stay.
         idle: A session that was active within this time is in use, and stays.
@@ -115,7 +87,8 @@ class PlannedSession:
         title: Its title, if it has one.
         last_activity: When something was last written to it: ISO 8601 in UTC.
         messages: How many messages it has.
-        bytes: What is stored of its messages, states and their history, and of attachments that no other session uses.
+        bytes: What goes with it: what is stored of its messages, states and their history, and attachments that nothing
+            uses any more once the sessions before it in the plan have gone too.
     """
 
     session_id: str
@@ -132,7 +105,7 @@ class PrunePlan:
     Attributes:
         sessions: The sessions, the one with the oldest activity first.
         kept_in_use: How many sessions would go too, had they not been active within `idle`.
-        bytes: What the sessions have together.
+        bytes: What goes with all of them together.
         counters: Where the change counters of sessions, agents, messages and multi-agent states stood when the plan was
             made: a session in which anything has a higher one was written to since.
     """
@@ -147,12 +120,6 @@ class _Candidate(NamedTuple):
     session_id: str
     last_activity: str
     kept: bool
-
-
-class _Weight(NamedTuple):
-    title: str | None
-    messages: int
-    bytes: int
 
 
 def plan_prune(database: Database, policy: PrunePolicy, *, now: datetime | None = None) -> PrunePlan:
@@ -186,37 +153,38 @@ def plan_prune(database: Database, policy: PrunePolicy, *, now: datetime | None 
     _activity.catch_up(database)
     tags = (json.dumps(sorted(set(policy.tags))), json.dumps(policy.keep_tags))
     in_scope = [_Candidate(*row) for row in database.read(lambda connection: connection.rows(_IN_SCOPE, tags))]
-    weights = dict(_weigh(database, in_scope)) if policy.max_bytes is not None else {}
-    going, kept_in_use = _choose(policy, now, in_scope, weights)
-    weights = weights or dict(_weigh(database, going))
+    weights = Weights() if policy.max_bytes is None else weigh(database, [one.session_id for one in in_scope])
+    going, kept_in_use = _choose(policy, now, in_scope, weights.among_themselves())
+    if policy.max_bytes is None:
+        weights = weigh(database, [one.session_id for one in going])
+    freed = weights.in_database()
     planned = tuple(
-        PlannedSession(one.session_id, weight.title, one.last_activity, weight.messages, weight.bytes)
+        PlannedSession(one.session_id, weight.title, one.last_activity, weight.messages, freed.take(one.session_id))
         for one in going
-        if (weight := weights.get(one.session_id)) is not None  # else somebody has deleted it meanwhile
+        if (weight := weights.sessions.get(one.session_id)) is not None  # else somebody has deleted it meanwhile
     )
     return PrunePlan(planned, kept_in_use, sum(session.bytes for session in planned), counters)
 
 
 def _choose(
-    policy: PrunePolicy, now: datetime, in_scope: Sequence[_Candidate], weights: dict[str, _Weight]
+    policy: PrunePolicy, now: datetime, in_scope: Sequence[_Candidate], left: Remainder
 ) -> tuple[list[_Candidate], int]:
     """Return the sessions that go, the oldest first, and how many would but for being in use."""
     newest = len(in_scope) - (policy.keep_last or 0)
-    too_many = sum(weight.bytes for weight in weights.values()) - (policy.max_bytes or 0)
     unlimited = policy.older_than is None and policy.max_bytes is None
     old_before = "" if policy.older_than is None else _moment(now, policy.older_than)
     in_use_after = _moment(now, policy.idle)
     going = []
     kept_in_use = 0
     for one in in_scope[: max(0, newest)]:
-        must_shrink = policy.max_bytes is not None and too_many > 0
+        must_shrink = policy.max_bytes is not None and left.bytes > policy.max_bytes
         if one.kept or not (unlimited or must_shrink or one.last_activity < old_before):
             continue
         if one.last_activity > in_use_after:
             kept_in_use += 1
             continue
         going.append(one)
-        too_many -= weights[one.session_id].bytes if one.session_id in weights else 0
+        left.take(one.session_id)
     return going, kept_in_use
 
 
@@ -226,17 +194,3 @@ def _moment(now: datetime, ago: timedelta) -> str:
         return (now.astimezone(timezone.utc) - ago).isoformat(timespec="microseconds")
     except OverflowError:  # before the year 1
         return ""
-
-
-def _weigh(database: Database, candidates: Sequence[_Candidate]) -> Iterator[tuple[str, _Weight]]:
-    """Yield what each of the sessions has, as far as they are there."""
-    for start in range(0, len(candidates), BATCH_SESSIONS):
-        ids = [one.session_id for one in candidates[start : start + BATCH_SESSIONS]]
-        for session_id, title, messages, size in database.read(partial(weigh, session_ids=ids)):
-            yield session_id, _Weight(title, messages, size)
-
-
-def weigh(connection: Connection, session_ids: Sequence[str]) -> list[tuple[str, str | None, int, int]]:
-    """Return id, title, number of messages and bytes of those of the sessions that exist."""
-    rows = connection.rows(_WEIGH, (json.dumps(session_ids),))
-    return [(session_id, title, messages, int(size)) for session_id, title, messages, size in rows]

@@ -51,7 +51,7 @@ class Pruned:
         sessions: How many sessions.
         skipped: Ids of planned sessions that stayed: they were written to since the plan was made, or a session manager
             in this process has them open.
-        bytes: What the deleted sessions had together. The file keeps its size, and uses the space again.
+        bytes: What the plan says of the deleted sessions together. The file keeps its size, and uses the space again.
     """
 
     sessions: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from strands_sqlite_session_manager import _index
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager.errors import DatabaseBusyError
@@ -16,6 +17,24 @@ _MERGE = (
     "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)",
 )
 _FEWEST_CHANGES = 2
+_AGAIN = "end what reads or writes the file, then erase the same again: it finishes what is left to do"
+
+
+def leave_nothing(database: Database, what: str) -> None:
+    """Let nothing of what was deleted be left in the indexes, the free space and the WAL.
+
+    Args:
+        database: The database.
+        what: What is deleted, to be said where another process is in the way.
+
+    Raises:
+        DatabaseBusyError: Others were in the way for longer than the timeout.
+        SQLiteSessionError: The file could not be written; the type says why.
+    """
+    while database.read(_index.is_stale):
+        database.write(_index.drop_stale)
+    merge_indexes(database)
+    rewrite(database, what, _AGAIN)
 
 
 def merge_indexes(database: Database) -> None:
