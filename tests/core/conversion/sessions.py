@@ -43,7 +43,7 @@ def session_ids(path: Path) -> list[str]:
 
 
 def rows_of(path: Path, session_id: str) -> Rows:
-    """Return everything that any table holds of a session, but for its id, the numbers of its rows, and what is derived."""
+    """Return everything that any table holds of a session, but for its id, the numbers of rows, and what is derived."""
     columns: dict[str, list[str]] = {}
     for table, column in query(
         path,

@@ -1,99 +1,65 @@
 """An offline model that plays a script, so that agents can be tested without a provider."""
 
+from __future__ import annotations
+
 import asyncio
 import copy
-import json
-import re
 import threading
-import uuid
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar, cast
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 from strands.event_loop.streaming import process_stream
 from strands.models import Model
 from strands.tools import convert_pydantic_to_tool_spec
 from strands.types.content import Message, Messages
-from strands.types.event_loop import StopReason, Usage
 from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolChoice, ToolSpec
 from typing_extensions import override
 
-__all__ = ["ModelCall", "Redaction", "Reply", "ScriptExhaustedError", "ScriptedModel", "Step", "ToolCall"]
+from . import _failures
+from ._script_calls import caller_id, last_words, resolve_step
+from ._script_errors import ScriptError, ScriptExhaustedError, ToolNotOfferedError
+from ._script_steps import (
+    Answer,
+    Content,
+    ModelCall,
+    Part,
+    Reasoning,
+    Redaction,
+    Reply,
+    Step,
+    ToolCall,
+    require_steps,
+)
+from ._script_stream import called_tools, stream_reply
+
+__all__ = [
+    "Answer",
+    "Content",
+    "ModelCall",
+    "Part",
+    "Reasoning",
+    "Redaction",
+    "Reply",
+    "Script",
+    "ScriptError",
+    "ScriptExhaustedError",
+    "ScriptedModel",
+    "Step",
+    "ToolCall",
+    "ToolNotOfferedError",
+]
 
 _Output = TypeVar("_Output", bound=BaseModel)
-
-_WORDS = re.compile(r"\S+\s*|\s+")
-_INPUT_PIECE = 24
-
-
-class ScriptExhaustedError(Exception):
-    """The agent called the model more often than the script has steps.
-
-    The message says how long the script was and what the agent sent. Add the missing step, or look for the call that
-    the test did not expect, such as a retry or a structured-output round.
-    """
-
-
-@dataclass(frozen=True)
-class ToolCall:
-    """A tool call that the model makes.
-
-    Attributes:
-        name: Name of the tool. The name of a Pydantic model answers a request for structured output.
-        input: Arguments of the call; anything that JSON can hold.
-        tool_use_id: Id of the call. Without one, each call gets a new random id, as from a provider.
-    """
-
-    name: str
-    input: Mapping[str, Any] = field(default_factory=dict)
-    tool_use_id: str | None = None
-
-
-@dataclass(frozen=True)
-class Redaction:
-    """A guardrail that steps in: it replaces what the user said and answers in the model's place.
-
-    Attributes:
-        user_message: Text that replaces the user's last message.
-        reply: Text that the guardrail answers.
-    """
-
-    user_message: str = "[User input redacted.]"
-    reply: str = "[Blocked by a guardrail.]"
-
-
-@dataclass(frozen=True)
-class ModelCall:
-    """What an agent sent with one call, copied when the call came in.
-
-    Attributes:
-        messages: The conversation so far.
-        tool_specs: The tools on offer, or `None` when there are none.
-        system_prompt: The system prompt, if any.
-        tool_choice: Which tool the model must use, if the agent asks for one.
-    """
-
-    messages: Messages
-    tool_specs: list[ToolSpec] | None = None
-    system_prompt: str | None = None
-    tool_choice: ToolChoice | None = None
-
-
-Reply: TypeAlias = str | ToolCall | Redaction | BaseException | Sequence[str | ToolCall]
-"""What one call gives: text, one tool call, text and tool calls in order, a redaction, or an error to raise."""
-
-Step: TypeAlias = Reply | Callable[[ModelCall], Reply]
-"""A reply, or a function that makes one from the call."""
 
 
 class ScriptedModel(Model):
     """A model that answers each call with the next step of a script, offline and without delay.
 
-    It streams as a provider does: text word by word, tool input in pieces, then the stop reason and the token usage
-    (one token per word). Several agents, threads and event loops may share one model; steps go out in the order in
-    which calls come in.
+    It streams as a provider does: text and reasoning word by word, tool input in pieces, then the stop reason and the
+    token usage (one token per word). Several agents, threads and event loops may share one model; steps go out in the
+    order in which calls come in.
 
     Example:
         ```python
@@ -107,22 +73,30 @@ class ScriptedModel(Model):
         ```
     """
 
-    def __init__(self, *steps: Step) -> None:
+    def __init__(self, *steps: Step, name: str | None = None, check_tools: bool = True) -> None:
         """Write the script.
 
         Args:
-            *steps: One step per call of the model. A step is text, a `ToolCall`, a list of texts and tool calls, a
-                `Redaction`, an exception to raise, or a function that takes the `ModelCall` and returns one of these.
+            *steps: One step per call of the model. A step is one of
+
+                - text, a `ToolCall`, a `Reasoning`, or an object of a Pydantic model, which answers a request for
+                  structured output; or a list of these, which become one message;
+                - a `Redaction`, for what a guardrail does;
+                - an exception to raise;
+                - a `Reply` around any of these, with a delay, token counts, an exception in the middle;
+                - a function, plain or async, that takes the `ModelCall` and returns one of these.
+            name: Whose script it is, for the text of failures.
+            check_tools: Refuse to call a tool that the agent did not offer, as no provider does.
 
         Raises:
             TypeError: A step is none of these.
         """
-        for position, step in enumerate(steps, start=1):
-            if not _is_reply(step) and (isinstance(step, type) or not callable(step)):
-                msg = f"step {position} is {step!r}, which is not a reply and not a function that returns one"
-                raise TypeError(msg)
+        require_steps(steps)
         self._steps = steps
+        self._name = name
+        self._check_tools = check_tools
         self._calls: list[ModelCall] = []
+        self._misfits: list[ScriptError] = []
         self._config: dict[str, Any] = {"model_id": "scripted"}
         self._lock = threading.Lock()
 
@@ -133,16 +107,19 @@ class ScriptedModel(Model):
             return list(self._calls)
 
     def assert_consumed(self) -> None:
-        """Check that the agents used the whole script.
+        """Check that the agents used the whole script and asked for nothing beyond it.
 
         Raises:
-            AssertionError: Some steps were not used; the message names them.
+            AssertionError: A call did not fit the script and the error went unseen, as in a `Swarm`; or some steps
+                were not used. The message names them.
         """
-        used = len(self.calls)
-        unused = [f"step {position}: {step!r}" for position, step in enumerate(self._steps, start=1) if position > used]
-        if unused:
-            msg = f"{len(unused)} of {len(self._steps)} steps were not used: {'; '.join(unused)}"
-            raise AssertionError(msg)
+        with self._lock:
+            used, misfits = len(self._calls), list(self._misfits)
+        if misfits:
+            raise AssertionError(_failures.did_not_fit(str(misfits[0]))) from misfits[0]
+        left = [(position, step) for position, step in enumerate(self._steps, start=1) if position > used]
+        if left:
+            raise AssertionError(_failures.unused(self._name, len(self._steps), left))
 
     @override
     def update_config(self, **model_config: Any) -> None:
@@ -175,30 +152,38 @@ class ScriptedModel(Model):
             tool_specs: The tools on offer.
             system_prompt: The system prompt.
             tool_choice: Which tool the model must use.
-            **kwargs: What else the SDK sends; ignored.
+            **kwargs: What else the SDK sends; only the agent in `invocation_state` is looked at.
 
         Yields:
             The chunks of one message.
 
         Raises:
             ScriptExhaustedError: The script has no step left.
+            ToolNotOfferedError: The step calls a tool that is not on offer.
             TypeError: A function in the script returned something that is not a reply, or JSON cannot hold the input
                 of a tool call.
             BaseException: The exception that the step asks for.
         """
-        call = copy.deepcopy(ModelCall(messages, tool_specs, system_prompt, tool_choice))
-        reply = _resolve(self._next_step(call), call)
-        if isinstance(reply, BaseException):
-            raise reply
-        for chunk in _chunks(reply, call):
-            await asyncio.sleep(0)  # a network stream lets other agents on the loop run between two chunks
+        call = copy.deepcopy(ModelCall(messages, tool_specs, system_prompt, tool_choice, caller_id(kwargs)))
+        position, step = self._next_step(call)
+        reply = await resolve_step(step, call)
+        self._require_offered(position, reply, call)
+        if reply.delay:
+            await asyncio.sleep(reply.delay)
+        pause = 0.0
+        for chunk in stream_reply(reply, call):
+            is_delta = "contentBlockDelta" in chunk
+            await asyncio.sleep(pause if is_delta else 0)  # also without a pause: other agents on the loop run
             yield chunk
+            pause = reply.delta_delay if is_delta else pause
+        if reply.then_raise is not None:
+            raise reply.then_raise
 
     @override
     async def structured_output(
         self, output_model: type[_Output], prompt: Messages, system_prompt: str | None = None, **kwargs: Any
     ) -> AsyncGenerator[dict[str, _Output | Any], None]:
-        """Answer one call with the next step of the script, which must call the tool named after the output model.
+        """Answer one call with the next step: an object of the output model, or a call of the tool named after it.
 
         Args:
             output_model: The Pydantic model to fill.
@@ -222,91 +207,105 @@ class ScriptedModel(Model):
             yield cast("dict[str, _Output | Any]", event)
         yield {"output": output_model(**_tool_input(message, spec["name"]))}
 
-    def _next_step(self, call: ModelCall) -> Step:
-        """Record the call and take the step that belongs to it."""
+    def _next_step(self, call: ModelCall) -> tuple[int, Step]:
+        """Record the call and take the step that belongs to it, with its place in the script."""
         with self._lock:
-            position = len(self._calls)
             self._calls.append(call)
-        if position < len(self._steps):
-            return self._steps[position]
-        last = call.messages[-1]["content"] if call.messages else "nothing"
-        msg = f"all steps of the script are used ({len(self._steps)}), and the agent called again with: {last!r}"
-        raise ScriptExhaustedError(msg)
+            position = len(self._calls)
+        if position <= len(self._steps):
+            return position, self._steps[position - 1]
+        text = _failures.exhausted(self._name, len(self._steps), call.agent_id, last_words(call.messages))
+        raise self._misfit(ScriptExhaustedError(text))
+
+    def _require_offered(self, position: int, reply: Reply, call: ModelCall) -> None:
+        if not self._check_tools:
+            return
+        offered = [spec["name"] for spec in call.tool_specs or []]
+        for tool, structured in called_tools(reply):
+            if tool not in offered:
+                text = _failures.tool_not_offered(
+                    self._name, position, call.agent_id, tool, offered, structured=structured
+                )
+                raise self._misfit(ToolNotOfferedError(text))
+
+    def _misfit(self, error: ScriptError) -> ScriptError:
+        """Remember an error that the SDK may keep to itself."""
+        with self._lock:
+            self._misfits.append(error)
+        return error
 
 
-def _is_reply(step: object) -> bool:
-    if isinstance(step, list | tuple):
-        return bool(step) and all(isinstance(part, str | ToolCall) for part in step)
-    return isinstance(step, str | ToolCall | Redaction | BaseException)
+class Script(Mapping[str, ScriptedModel]):
+    """What several agents say, for a `Graph` or a `Swarm`: a model for each, and one check for all.
 
+    A model does not learn for which node it is called, so each agent gets the model that has its script.
 
-def _resolve(step: Step, call: ModelCall) -> Reply:
-    if not callable(step):
-        return step
-    reply = step(call)
-    if not _is_reply(reply):
-        msg = f"a function in the script returned {reply!r}, which is not a reply"
-        raise TypeError(msg)
-    return reply
+    Example:
+        ```python
+        script = Script({
+            "researcher": [ToolCall("search", {"query": "rain"}), "It rains in Oslo."],
+            "writer": ["Take an umbrella."],
+        })
+        graph = GraphBuilder()
+        graph.add_node(Agent(model=script["researcher"], tools=[search]), "researcher")
+        graph.add_node(Agent(model=script["writer"]), "writer")
+        graph.add_edge("researcher", "writer")
+        graph.build()("What is the weather in Oslo?")
+        script.assert_consumed()
+        ```
+    """
 
+    def __init__(self, steps: Mapping[str, Sequence[Step]], *, check_tools: bool = True) -> None:
+        """Write the scripts.
 
-def _chunks(reply: str | ToolCall | Redaction | Sequence[str | ToolCall], call: ModelCall) -> Iterator[StreamEvent]:
-    """Stream a reply in the order in which the SDK's Bedrock provider streams one."""
-    parts = _parts(reply)
-    yield {"messageStart": {"role": "assistant"}}
-    for part in parts:
-        yield from _text_block(part) if isinstance(part, str) else _tool_block(part)
-    yield {"messageStop": {"stopReason": _stop_reason(reply, parts)}}
-    if isinstance(reply, Redaction):
-        yield {"redactContent": {"redactUserContentMessage": reply.user_message}}
-    sent, said = _count_words(_texts(call.messages)), _count_words(map(_written, parts))
-    usage: Usage = {"inputTokens": sent, "outputTokens": said, "totalTokens": sent + said}
-    yield {"metadata": {"usage": usage, "metrics": {"latencyMs": 0}}}
+        Args:
+            steps: By name, the steps of each agent. The names are those of the failures; they need not be ids.
+            check_tools: As for `ScriptedModel`.
 
+        Raises:
+            TypeError: Something is not a list of steps.
+        """
+        for name, each in steps.items():
+            if isinstance(each, str) or not isinstance(each, Sequence):
+                raise TypeError(_failures.steps_are_no_list(name, each))
+        self._models = {name: ScriptedModel(*each, name=name, check_tools=check_tools) for name, each in steps.items()}
 
-def _parts(reply: str | ToolCall | Redaction | Sequence[str | ToolCall]) -> Sequence[str | ToolCall]:
-    if isinstance(reply, Redaction):
-        return [reply.reply]
-    return [reply] if isinstance(reply, str | ToolCall) else reply
+    def __getitem__(self, name: str) -> ScriptedModel:
+        """Return the model of an agent."""
+        if name not in self._models:
+            raise KeyError(_failures.no_such_script(name, self._models))
+        return self._models[name]
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._models)
 
-def _stop_reason(reply: object, parts: Sequence[str | ToolCall]) -> StopReason:
-    if isinstance(reply, Redaction):
-        return "guardrail_intervened"
-    return "tool_use" if any(isinstance(part, ToolCall) for part in parts) else "end_turn"
+    def __len__(self) -> int:
+        return len(self._models)
 
+    @property
+    def calls(self) -> list[tuple[str, ModelCall]]:
+        """Every call so far with the name of its script, oldest first: who spoke when."""
+        calls = [(name, call) for name, model in self._models.items() for call in model.calls]
+        return sorted(calls, key=lambda named: named[1].number)
 
-def _text_block(text: str) -> Iterator[StreamEvent]:
-    yield {"contentBlockStart": {"start": {}}}
-    for words in _WORDS.findall(text):
-        yield {"contentBlockDelta": {"delta": {"text": words}}}
-    yield {"contentBlockStop": {}}
+    def assert_consumed(self) -> None:
+        """Check that the agents used all of their scripts and asked for nothing beyond them.
 
-
-def _tool_block(tool_call: ToolCall) -> Iterator[StreamEvent]:
-    tool_use_id = tool_call.tool_use_id or f"tooluse_{uuid.uuid4().hex}"
-    written = _written(tool_call)
-    yield {"contentBlockStart": {"start": {"toolUse": {"name": tool_call.name, "toolUseId": tool_use_id}}}}
-    for begin in range(0, len(written), _INPUT_PIECE):
-        yield {"contentBlockDelta": {"delta": {"toolUse": {"input": written[begin : begin + _INPUT_PIECE]}}}}
-    yield {"contentBlockStop": {}}
-
-
-def _written(part: str | ToolCall) -> str:
-    return part if isinstance(part, str) else json.dumps(dict(part.input))
-
-
-def _texts(messages: Messages) -> Iterator[str]:
-    return (block["text"] for message in messages for block in message["content"] if "text" in block)
-
-
-def _count_words(texts: Iterable[str]) -> int:
-    return sum(len(text.split()) for text in texts)
+        Raises:
+            AssertionError: As for `ScriptedModel`; the message has a line for each script that it names.
+        """
+        failures = []
+        for model in self._models.values():
+            try:
+                model.assert_consumed()
+            except AssertionError as error:
+                failures.append(str(error))
+        if failures:
+            raise AssertionError("\n".join(failures))
 
 
 def _tool_input(message: Message, name: str) -> dict[str, Any]:
     for block in message["content"]:
         if "toolUse" in block and block["toolUse"]["name"] == name:
             return cast("dict[str, Any]", block["toolUse"]["input"])
-    msg = f"the step does not call the tool {name!r}, which structured output needs; it said: {message['content']!r}"
-    raise ValueError(msg)
+    raise ValueError(_failures.no_structured_output(name, message["content"]))
