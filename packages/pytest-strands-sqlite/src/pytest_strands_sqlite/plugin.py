@@ -65,6 +65,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         watch.stop()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the contract suites found, where any ran."""
+    from .contracts import _report  # noqa: PLC0415 - only at the end
+
+    _report.pytest_terminal_summary(terminalreporter)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note which tests pass, and show the sessions of those that fail."""

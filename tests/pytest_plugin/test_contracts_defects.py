@@ -1,0 +1,179 @@
+"""Each contract catches a subject that breaks one promise, by the test that is named after it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.pytest_plugin import contract_defects
+
+SUITE = """
+from tests.pytest_plugin import contract_defects
+
+
+class TestBroken(contract_defects.{suite}):
+    subject = contract_defects.{subject}
+"""
+
+QUICKLY = ("-q", "--tb=no", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:unraisableexception")
+"""The last one collects garbage several times at the end of each run."""
+
+REPOSITORIES: dict[str, list[str]] = {
+    "Repository": [],
+    "DropsAMessage": [
+        "test_every_message_comes_back",
+        "test_a_second_handle_sees_every_write_of_the_first",
+        "test_threads_write_at_once",
+        "test_two_handles_take_turns",
+    ],
+    "IgnoresTheOffset": [
+        "test_an_offset_leaves_out_the_first_messages",
+        "test_an_offset_counts_positions_and_not_ids",
+    ],
+    "IgnoresALimitOfZero": ["test_a_limit_of_zero_is_an_empty_list"],
+    "OverwritesSilently": ["test_a_stored_message_is_not_overwritten"],
+    "OverwritesASession": ["test_an_existing_session_is_refused", "test_of_two_creations_at_once_one_succeeds"],
+    "LeaksIntoAnotherSession": [
+        "test_sessions_do_not_see_each_other",
+        "test_a_deleted_session_spares_those_with_similar_ids",
+        "test_threads_write_at_once",
+    ],
+    "LeaksIntoAnotherAgent": ["test_agents_of_a_session_do_not_see_each_other"],
+    "OrdersByText": [
+        "test_messages_are_sorted_by_number",
+        "test_a_limit_ends_the_list",
+        "test_an_offset_counts_positions_and_not_ids",
+        "test_an_offset_leaves_out_the_first_messages",
+        "test_pages_follow_each_other",
+    ],
+    "LosesTheLastWrite": [
+        "test_the_last_write_is_there_after_reopening",
+        "test_a_limit_ends_the_list",
+        "test_a_message_comes_back_exactly",
+        "test_a_record_of_a_newer_sdk_is_read",
+        "test_a_redaction_comes_back_beside_the_original",
+        "test_a_second_handle_sees_every_write_of_the_first",
+        "test_agents_of_a_session_do_not_see_each_other",
+        "test_an_updated_message_replaces_the_old_one",
+        "test_every_message_comes_back",
+        "test_pages_follow_each_other",
+        "test_sessions_do_not_see_each_other",
+        "test_threads_write_at_once",
+        "test_two_handles_take_turns",
+    ],
+    "GrowsWithEachAppend": ["test_an_append_costs_the_same_in_a_long_conversation"],
+    "DeletesByPrefix": ["test_a_deleted_session_spares_those_with_similar_ids"],
+}
+
+MANAGERS: dict[str, list[str]] = {
+    "Repository": [],
+    "DropsAMessage": [
+        "test_a_conversation_resumes",
+        "test_a_long_conversation_resumes_in_order",
+        "test_a_resumed_conversation_goes_on",
+        "test_a_second_handle_sees_every_turn_of_the_first",
+        "test_agents_talk_at_once",
+        "test_the_last_turn_is_there_after_reopening",
+        "test_tool_calls_and_their_results_resume",
+        "test_trimmed_messages_do_not_come_back",
+    ],
+    "IgnoresTheOffset": ["test_trimmed_messages_do_not_come_back"],
+    "BeginsAnew": [
+        "test_a_resumed_conversation_goes_on",
+        "test_a_conversation_resumes",
+        "test_a_deleted_session_takes_everything_along",
+        "test_a_long_conversation_resumes_in_order",
+        "test_a_redacted_message_stays_redacted",
+        "test_a_second_handle_sees_every_turn_of_the_first",
+        "test_agents_of_a_session_do_not_see_each_other",
+        "test_agents_talk_at_once",
+        "test_any_text_comes_back_exactly",
+        "test_bytes_in_a_message_come_back",
+        "test_messages_given_at_the_start_are_stored",
+        "test_sessions_do_not_see_each_other",
+        "test_the_last_turn_is_there_after_reopening",
+        "test_the_state_of_a_multi_agent_resumes",
+        "test_the_state_of_an_agent_resumes",
+        "test_tool_calls_and_their_results_resume",
+        "test_trimmed_messages_do_not_come_back",
+    ],
+    "LeaksIntoAnotherSession": ["test_sessions_do_not_see_each_other", "test_agents_talk_at_once"],
+    "LeaksIntoAnotherAgent": ["test_agents_of_a_session_do_not_see_each_other"],
+    "OrdersByText": ["test_a_long_conversation_resumes_in_order"],
+    "LosesTheLastWrite": [
+        "test_the_last_turn_is_there_after_reopening",
+        "test_a_conversation_resumes",
+        "test_a_deleted_session_takes_everything_along",
+        "test_a_long_conversation_resumes_in_order",
+        "test_a_resumed_conversation_goes_on",
+        "test_a_second_handle_sees_every_turn_of_the_first",
+        "test_agents_of_a_session_do_not_see_each_other",
+        "test_any_text_comes_back_exactly",
+        "test_bytes_in_a_message_come_back",
+        "test_messages_given_at_the_start_are_stored",
+        "test_sessions_do_not_see_each_other",
+        "test_tool_calls_and_their_results_resume",
+    ],
+    "GrowsWithEachAppend": ["test_a_turn_costs_the_same_in_a_long_conversation"],
+    "DeletesByPrefix": ["test_a_deleted_session_takes_everything_along"],
+}
+
+STORAGES: dict[str, list[str]] = {
+    "Storage": [],
+    "DropsAValue": [
+        "test_every_value_is_there_after_reopening",
+        "test_a_key_is_plain_text",
+        "test_a_prefix_is_raw_text",
+        "test_bytes_come_back_exactly",
+        "test_calls_at_once_on_one_loop",
+        "test_keys_are_sorted",
+        "test_threads_write_at_once",
+    ],
+    "KeepsTheTail": ["test_a_write_replaces_the_whole_value", "test_a_search_sees_what_is_stored_now"],
+    "EmptyIsNothing": [
+        "test_nothing_stored_is_none_and_empty_is_a_value",
+        "test_a_write_replaces_the_whole_value",
+        "test_bytes_come_back_exactly",
+    ],
+    "LeaksIntoAnotherPlace": ["test_two_places_do_not_see_each_other"],
+    "LeaksIntoAnotherNamespace": [
+        "test_namespaces_do_not_see_each_other",
+        "test_a_namespace_shares_the_data_of_its_parent",
+    ],
+    "OrdersByAge": ["test_keys_are_sorted"],
+    "DeletesBelow": ["test_a_deleted_value_is_gone_alone", "test_a_part_of_a_key_is_no_key"],
+    "LosesTheLastValue": [
+        "test_the_last_write_is_there_after_reopening",
+        "test_a_deleted_value_is_gone_alone",
+        "test_a_second_handle_sees_every_write_of_the_first",
+        "test_bytes_come_back_exactly",
+        "test_every_value_is_there_after_reopening",
+        "test_threads_write_at_once",
+    ],
+    "GrowsWithEachWrite": ["test_a_write_costs_the_same_among_many_values"],
+}
+"""For each subject the test that is named after its defect, then those that cannot do without the same promise."""
+
+CASES = [
+    pytest.param(suite.__name__, subject, failing, id=f"{suite.__name__}-{subject}")
+    for suite, subjects in (
+        (contract_defects.RepositorySuite, REPOSITORIES),
+        (contract_defects.ManagerSuite, MANAGERS),
+        (contract_defects.StorageSuite, STORAGES),
+    )
+    for subject, failing in subjects.items()
+]
+
+
+@pytest.mark.parametrize(("suite", "subject", "failing"), CASES)
+def test_exactly_the_promises_that_are_broken_fail(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, suite: str, subject: str, failing: list[str]
+) -> None:
+    """A subject without a defect passes; each defect is caught by its test, and by those that need the same promise."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile(SUITE.format(suite=suite, subject=subject))
+    more = () if "Grows" in subject or not failing else ("-k", "not costs_the_same")
+
+    passed, _skipped, failed = pytester.inline_run(*QUICKLY, *more).listoutcomes()
+
+    assert passed
+    assert {report.nodeid.rpartition("::")[2] for report in failed} == set(failing)
