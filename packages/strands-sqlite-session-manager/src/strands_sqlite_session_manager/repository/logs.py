@@ -15,48 +15,7 @@ from strands_sqlite_session_manager._codec import (
 )
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager.errors import CodecError
-from strands_sqlite_session_manager.repository._records import next_change
-
-_SESSION = "SELECT session_type, created_at, updated_at, extra, title, metadata FROM sessions WHERE session_id = ?"
-_TAGS = "SELECT tag FROM session_tags WHERE session_id = ? ORDER BY tag"
-_AGENTS = """
-SELECT agent_id, state, conversation_manager_state, internal_state, created_at, updated_at, extra
-FROM agents WHERE session_id = ? ORDER BY agent_id
-"""
-_MESSAGES = """
-SELECT message_id, message, redact_message, created_at, updated_at, extra
-FROM messages WHERE session_id = ? AND agent_id = ? ORDER BY message_id
-"""
-_HISTORY = """
-SELECT change_number, message_id, changes, created_at
-FROM agent_state_history WHERE session_id = ? AND agent_id = ? ORDER BY change_number
-"""
-_MULTI_AGENTS = """
-SELECT multi_agent_id, state, created_at, updated_at FROM multi_agents WHERE session_id = ? ORDER BY multi_agent_id
-"""
-_ADD_SESSION = f"""
-INSERT INTO sessions (change_id, session_id, session_type, created_at, updated_at, extra, title, metadata)
-VALUES ({next_change("sessions")}, ?, ?, ?, ?, ?, ?, ?)
-"""
-_ADD_TAG = "INSERT INTO session_tags (session_id, tag) VALUES (?, ?)"
-_ADD_AGENT = f"""
-INSERT INTO agents (change_id, session_id, agent_id, state, conversation_manager_state, internal_state,
-    created_at, updated_at, extra)
-VALUES ({next_change("agents")}, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_ADD_MESSAGE = f"""
-INSERT INTO messages (change_id, session_id, agent_id, message_id, message, redact_message,
-    created_at, updated_at, extra)
-VALUES ({next_change("messages")}, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_ADD_HISTORY = """
-INSERT INTO agent_state_history (session_id, agent_id, change_number, message_id, changes, created_at)
-VALUES (?, ?, ?, ?, ?, ?)
-"""
-_ADD_MULTI_AGENT = f"""
-INSERT INTO multi_agents (change_id, session_id, multi_agent_id, state, created_at, updated_at)
-VALUES ({next_change("multi_agents")}, ?, ?, ?, ?, ?)
-"""
+from strands_sqlite_session_manager.repository import _statements as sql
 
 
 class LogMessage(NamedTuple):
@@ -135,22 +94,22 @@ class SessionLog:
 
 def read_log(connection: Connection, session_id: str) -> SessionLog | None:
     """Return the session, or None where there is none."""
-    row = connection.row(_SESSION, (session_id,))
+    row = connection.row(sql.SESSION, (session_id,))
     if row is None:
         return None
     log = SessionLog(*row)
-    log.tags = [tag for (tag,) in connection.rows(_TAGS, (session_id,))]
-    log.multi_agents = [MultiAgent(*each) for each in connection.rows(_MULTI_AGENTS, (session_id,))]
-    for found in connection.rows(_AGENTS, (session_id,)):
+    log.tags = [tag for (tag,) in connection.rows(sql.TAGS, (session_id,))]
+    log.multi_agents = [MultiAgent(*each) for each in connection.rows(sql.MULTI_AGENTS, (session_id,))]
+    for found in connection.rows(sql.AGENTS, (session_id,)):
         agent = AgentLog(*found)
         agent.messages = _messages(connection, session_id, agent.agent_id)
-        agent.history = [StateChange(*each) for each in connection.rows(_HISTORY, (session_id, agent.agent_id))]
+        agent.history = [StateChange(*each) for each in connection.rows(sql.HISTORY, (session_id, agent.agent_id))]
         log.agents.append(agent)
     return log
 
 
 def _messages(connection: Connection, session_id: str, agent_id: str) -> list[LogMessage]:
-    rows = connection.rows(_MESSAGES, (session_id, agent_id))
+    rows = connection.rows(sql.MESSAGES, (session_id, agent_id))
     blobs = _blobs.load(connection, session_id, agent_id, rows[0][0], rows[-1][0]) if rows else {}
     messages = []
     for message_id, *texts, created_at, updated_at, extra in rows:
@@ -167,19 +126,19 @@ def _json(text: str, blobs: dict[str, bytes] | None) -> Any:
 def write_log(connection: Connection, session_id: str, log: SessionLog) -> None:
     """Store a session that is not there yet."""
     times = (log.created_at, log.updated_at)
-    connection.run(_ADD_SESSION, (session_id, log.session_type, *times, log.extra, log.title, log.metadata))
-    connection.executemany(_ADD_TAG, ((session_id, tag) for tag in log.tags))
+    connection.run(sql.ADD_SESSION, (session_id, log.session_type, *times, log.extra, log.title, log.metadata))
+    connection.executemany(sql.ADD_TAG, ((session_id, tag) for tag in log.tags))
     for agent in log.agents:
         rest = (agent.created_at, agent.updated_at, agent.extra)
-        connection.run(_ADD_AGENT, (session_id, agent.agent_id, *agent.states, *rest))
+        connection.run(sql.ADD_AGENT, (session_id, agent.agent_id, *agent.states, *rest))
         for message in agent.messages:
             _write_message(connection, (session_id, agent.agent_id, message.message_id), message)
         for change in agent.history:
-            connection.run(_ADD_HISTORY, (session_id, agent.agent_id, *change))
+            connection.run(sql.ADD_HISTORY, (session_id, agent.agent_id, *change))
         if agent.previous is not None or not agent.history:
             _state_history.record(connection, session_id, agent.agent_id, agent.previous or (), agent.states)
     for multi_agent in log.multi_agents:
-        connection.run(_ADD_MULTI_AGENT, (session_id, *multi_agent))
+        connection.run(sql.ADD_MULTI_AGENT, (session_id, *multi_agent))
 
 
 def _write_message(connection: Connection, place: _blobs.Place, record: LogMessage) -> None:
@@ -191,5 +150,5 @@ def _write_message(connection: Connection, place: _blobs.Place, record: LogMessa
         raise CodecError(message, hint="mend or delete the message where it comes from") from error
     texts, blobs = dumps_apart(*decoded)
     redacted = None if record.redact_message is None else texts[1]
-    connection.run(_ADD_MESSAGE, (*place, texts[0], redacted, record.created_at, record.updated_at, record.extra))
+    connection.run(sql.ADD_MESSAGE, (*place, texts[0], redacted, record.created_at, record.updated_at, record.extra))
     _blobs.link(connection, place, blobs)

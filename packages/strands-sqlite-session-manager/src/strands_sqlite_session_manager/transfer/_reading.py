@@ -17,6 +17,7 @@ from strands_sqlite_session_manager._codec import encode_bytes_values, has_bytes
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager.errors import CodecError, NotFoundError, TransferError
+from strands_sqlite_session_manager.repository import _statements as sql
 
 from ._records import json_text, render
 from ._spool import Spool
@@ -26,23 +27,6 @@ _COUNT = "SELECT count(*) FROM sessions"
 _HAS_SESSION = "SELECT 1 FROM sessions WHERE session_id = ?"
 _FIRST_IDS = "SELECT session_id FROM sessions ORDER BY session_id LIMIT ?"
 _NEXT_IDS = "SELECT session_id FROM sessions WHERE session_id > ? ORDER BY session_id LIMIT ?"
-_SESSION = "SELECT session_type, created_at, updated_at, title, metadata, extra FROM sessions WHERE session_id = ?"
-_TAGS = "SELECT tag FROM session_tags WHERE session_id = ? ORDER BY tag"
-_AGENTS = """
-SELECT agent_id, state, conversation_manager_state, internal_state, created_at, updated_at, extra
-FROM agents WHERE session_id = ? ORDER BY agent_id
-"""
-_MESSAGES = """
-SELECT message_id, message, redact_message, created_at, updated_at, extra
-FROM messages WHERE session_id = ? AND agent_id = ? ORDER BY message_id
-"""
-_HISTORY = """
-SELECT change_number, message_id, changes, created_at
-FROM agent_state_history WHERE session_id = ? AND agent_id = ? ORDER BY change_number
-"""
-_MULTI_AGENTS = """
-SELECT multi_agent_id, state, created_at, updated_at FROM multi_agents WHERE session_id = ? ORDER BY multi_agent_id
-"""
 
 Line = tuple[str, str]
 """The kind of a record, and the line in which it stands."""
@@ -116,7 +100,7 @@ def session_lines(connection: Connection, session_id: str) -> Iterator[Line]:
         TransferError: A row of it holds what is not JSON.
     """
     yield "session", _session_line(connection, session_id)
-    for agent_id, *states, created_at, updated_at, extra in _each(connection, _AGENTS, (session_id,)):
+    for agent_id, *states, created_at, updated_at, extra in _each(connection, sql.AGENTS, (session_id,)):
         where = f"session=<{session_id}>, agent=<{agent_id}>"
         yield (
             "agent",
@@ -129,7 +113,7 @@ def session_lines(connection: Connection, session_id: str) -> Iterator[Line]:
         )
         yield from _message_lines(connection, session_id, agent_id)
         yield from _history_lines(connection, session_id, agent_id)
-    for multi_agent_id, state, created_at, updated_at in _each(connection, _MULTI_AGENTS, (session_id,)):
+    for multi_agent_id, state, created_at, updated_at in _each(connection, sql.MULTI_AGENTS, (session_id,)):
         where = f"session=<{session_id}>, multi_agent=<{multi_agent_id}>"
         values = {"multi_agent_id": multi_agent_id, "created_at": created_at, "updated_at": updated_at}
         yield "multi_agent", _line("multi_agent", where, values, {"state": state})
@@ -139,24 +123,24 @@ _STATES = ("state", "conversation_manager_state", "internal_state")
 
 
 def _session_line(connection: Connection, session_id: str) -> str:
-    row = connection.row(_SESSION, (session_id,))
+    row = connection.row(sql.SESSION, (session_id,))
     if row is None:
         raise _missing(session_id)
-    session_type, created_at, updated_at, title, metadata, extra = row
+    session_type, created_at, updated_at, extra, title, metadata = row
     values = {
         "session_id": session_id,
         "session_type": session_type,
         "created_at": created_at,
         "updated_at": updated_at,
         "title": title,
-        "tags": [tag for (tag,) in connection.rows(_TAGS, (session_id,))] or None,
+        "tags": [tag for (tag,) in connection.rows(sql.TAGS, (session_id,))] or None,
     }
     return _line("session", f"session=<{session_id}>", values, {"metadata": metadata, "extra": extra})
 
 
 def _message_lines(connection: Connection, session_id: str, agent_id: str) -> Iterator[Line]:
     for message_id, message, redacted, created_at, updated_at, extra in _each(
-        connection, _MESSAGES, (session_id, agent_id)
+        connection, sql.MESSAGES, (session_id, agent_id)
     ):
         where = f"session=<{session_id}>, agent=<{agent_id}>, message=<{message_id}>"
         texts = {"message": message, "redact_message": redacted}
@@ -169,7 +153,7 @@ def _message_lines(connection: Connection, session_id: str, agent_id: str) -> It
 
 def _history_lines(connection: Connection, session_id: str, agent_id: str) -> Iterator[Line]:
     where = f"session=<{session_id}>, agent=<{agent_id}>, history"
-    for number, message_id, changes, created_at in _each(connection, _HISTORY, (session_id, agent_id)):
+    for number, message_id, changes, created_at in _each(connection, sql.HISTORY, (session_id, agent_id)):
         values = {"change_number": number, "message_id": message_id, "created_at": created_at}
         yield "state_change", _line("state_change", where, values, {"changes": changes})
 

@@ -17,7 +17,7 @@ from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager._state_history import FIELDS
 from strands_sqlite_session_manager.errors import AlreadyExistsError, CodecError, TransferError
-from strands_sqlite_session_manager.repository._records import next_change
+from strands_sqlite_session_manager.repository import _statements as sql
 from strands_sqlite_session_manager.repository._sessions import remove_session
 
 from ._reading import has_session, session_lines, whole_text
@@ -28,30 +28,6 @@ from ._values import Conflict
 _LOOSE_MARK = re.compile(r'"__bytes_encoded__"[ \t]+:')
 
 Outcome = Literal["imported", "skipped", "unchanged"]
-
-_ADD_SESSION = f"""
-INSERT INTO sessions (change_id, session_id, session_type, created_at, updated_at, title, metadata, extra)
-VALUES ({next_change("sessions")}, ?, ?, ?, ?, ?, ?, ?)
-"""
-_ADD_TAG = "INSERT INTO session_tags (session_id, tag) VALUES (?, ?)"
-_ADD_AGENT = f"""
-INSERT INTO agents (change_id, session_id, agent_id, state, conversation_manager_state, internal_state,
-    created_at, updated_at, extra)
-VALUES ({next_change("agents")}, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_ADD_MESSAGE = f"""
-INSERT INTO messages (change_id, session_id, agent_id, message_id, message, redact_message,
-    created_at, updated_at, extra)
-VALUES ({next_change("messages")}, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_ADD_HISTORY = """
-INSERT INTO agent_state_history (session_id, agent_id, change_number, message_id, changes, created_at)
-VALUES (?, ?, ?, ?, ?, ?)
-"""
-_ADD_MULTI_AGENT = f"""
-INSERT INTO multi_agents (change_id, session_id, multi_agent_id, state, created_at, updated_at)
-VALUES ({next_change("multi_agents")}, ?, ?, ?, ?, ?)
-"""
 
 
 def store_session(database: Database, session_id: str, spool: Spool, on_conflict: Conflict) -> Outcome:
@@ -112,29 +88,29 @@ def _add_session(connection: Connection, session_id: str, records: Iterable[Reco
         elif record.kind == "agent":
             agent_id = values["agent_id"]
             states = (_findable(record, name) for name in FIELDS)
-            connection.run(_ADD_AGENT, (session_id, agent_id, *states, *_times(values), texts.get("extra")))
+            connection.run(sql.ADD_AGENT, (session_id, agent_id, *states, *_times(values), texts.get("extra")))
         elif record.kind == "message":
             _add_message(connection, (session_id, agent_id, values["message_id"]), record)
         elif record.kind == "state_change":
             change = (values["change_number"], values.get("message_id"), texts["changes"], values["created_at"])
-            connection.run(_ADD_HISTORY, (session_id, agent_id, *change))
+            connection.run(sql.ADD_HISTORY, (session_id, agent_id, *change))
         else:
             row = (session_id, values["multi_agent_id"], texts["state"], *_times(values))
-            connection.run(_ADD_MULTI_AGENT, row)
+            connection.run(sql.ADD_MULTI_AGENT, row)
 
 
 def _add_notes(connection: Connection, session_id: str, record: Record) -> None:
     values, texts = record.values, record.texts
-    notes = (values.get("title"), texts.get("metadata"), texts.get("extra"))
-    connection.run(_ADD_SESSION, (session_id, values["session_type"], *_times(values), *notes))
+    notes = (texts.get("extra"), values.get("title"), texts.get("metadata"))
+    connection.run(sql.ADD_SESSION, (session_id, values["session_type"], *_times(values), *notes))
     for tag in values.get("tags", ()):
-        connection.run(_ADD_TAG, (session_id, tag))
+        connection.run(sql.ADD_TAG, (session_id, tag))
 
 
 def _add_message(connection: Connection, place: _blobs.Place, record: Record) -> None:
     texts, blobs = apart(record)
     times_and_extra = (*_times(record.values), record.texts.get("extra"))
-    connection.run(_ADD_MESSAGE, (*place, texts["message"], texts.get("redact_message"), *times_and_extra))
+    connection.run(sql.ADD_MESSAGE, (*place, texts["message"], texts.get("redact_message"), *times_and_extra))
     _blobs.link(connection, place, blobs)
 
 
