@@ -21,9 +21,20 @@ PLUGIN = "pytest-strands-sqlite"
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 OLDEST, EXTRA = PYTHONS[0], "3.14"
 
-# Folders of tests/core whose outcome another Python, or another SDK, does not change.
-SAME_ON_EVERY_PYTHON = ("cli", "contract", "conversion", "objects", "snapshots", "store")
-SAME_WITH_EVERY_SDK = ("cli", "database", "objects", "processes", "store")
+# Tests whose outcome another Python, or another SDK, does not change.
+SAME_ON_EVERY_PYTHON = (
+    *(
+        f"tests/core/{folder}"
+        for folder in ("cli", "contract", "conversion", "objects", "snapshots", "storage_contract", "store")
+    ),
+    "tests/pytest_plugin/test_contracts_*",
+    "tests/test_benchmarks.py",
+)
+SAME_WITH_EVERY_SDK = (
+    *(f"tests/core/{folder}" for folder in ("cli", "conversion", "database", "objects", "processes", "store")),
+    "tests/pytest_plugin/test_contracts_*",
+    "tests/test_benchmarks.py",
+)
 
 
 def _is_installed(python: str) -> bool:
@@ -55,9 +66,9 @@ def _pytest(session: nox.Session, *paths: str, under: tuple[str, ...] = (), env:
     session.run(*under, "pytest", "-n", "auto", "--dist", "worksteal", *(session.posargs or paths), env=env)
 
 
-def _leaving_out(folders: tuple[str, ...]) -> list[str]:
-    """Return the options with which pytest leaves out some folders of tests/core."""
-    return [f"--ignore=tests/core/{folder}" for folder in folders]
+def _leaving_out(paths: tuple[str, ...]) -> list[str]:
+    """Return the options with which pytest leaves out folders and files."""
+    return [f"--ignore-glob={ROOT / path}" for path in paths]
 
 
 def _show_versions(session: nox.Session, *names: str) -> str:
@@ -172,7 +183,7 @@ def sdk(session: nox.Session, strands: str) -> None:
     if _show_versions(session, "strands-agents") == locked:
         session.log("this is the release in the lock, with which all other sessions run")
         return
-    _pytest(session, *_leaving_out((*SAME_WITH_EVERY_SDK, "conversion")), "--ignore=tests/test_benchmarks.py")
+    _pytest(session, *_leaving_out(SAME_WITH_EVERY_SDK))
 
 
 @nox.session(python=OLDEST)
