@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from strands_sqlite_session_manager import _index
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import Database
@@ -17,6 +19,7 @@ _MERGE = (
     "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)",
 )
 _FEWEST_CHANGES = 2
+_PAUSE = 0.005
 _AGAIN = "end what reads or writes the file, then erase the same again: it finishes what is left to do"
 
 
@@ -86,5 +89,13 @@ def rewrite(database: Database, what: str, again: str) -> None:
 
 
 def _empty_wal(connection: Connection) -> bool:
-    """Write the WAL into the file and cut it to nothing; return whether nobody was in the way."""
-    return not connection.row("PRAGMA wal_checkpoint(TRUNCATE)")[0]
+    """Write the WAL into the file and cut it to nothing; return False where others were in the way for too long.
+
+    SQLite does not wait for another process that checkpoints, so this does.
+    """
+    deadline = time.monotonic() + connection.patience
+    while connection.row("PRAGMA wal_checkpoint(TRUNCATE)")[0]:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_PAUSE)
+    return True
