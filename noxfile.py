@@ -28,11 +28,13 @@ SAME_ON_EVERY_PYTHON = (
         for folder in ("cli", "contract", "conversion", "objects", "snapshots", "storage_contract", "store")
     ),
     "tests/pytest_plugin/test_contracts_*",
+    "tests/pytest_plugin/test_plugin_loading.py",
     "tests/test_benchmarks.py",
 )
 SAME_WITH_EVERY_SDK = (
     *(f"tests/core/{folder}" for folder in ("cli", "conversion", "database", "objects", "processes", "store")),
     "tests/pytest_plugin/test_contracts_*",
+    "tests/pytest_plugin/test_plugin_loading.py",
     "tests/test_benchmarks.py",
 )
 
@@ -155,19 +157,9 @@ def resolve_3_14(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests with what the lock says: on the newest Python all of them, on the others what may differ there.
-
-    On the newest it measures too which branches they take, in the processes that they start as well.
-    """
+    """Run the tests with what the lock says: on the newest Python all of them, on the others what may differ there."""
     _sync(session, "test")
-    if session.python != PYTHONS[-1]:
-        _pytest(session, *_leaving_out(SAME_ON_EVERY_PYTHON))
-        return
-    env = {"COVERAGE_FILE": str(Path(session.create_tmp()).absolute() / "coverage")}
-    _pytest(session, under=("coverage", "run", "-m"), env=env)
-    if not session.posargs:
-        session.run("coverage", "combine", "--quiet", env=env)
-        session.run("coverage", "report", env=env)
+    _pytest(session, *([] if session.python == PYTHONS[-1] else _leaving_out(SAME_ON_EVERY_PYTHON)))
 
 
 @nox.session
@@ -193,6 +185,16 @@ def lowest(session: nox.Session) -> None:
     session.install("--group=test", f"--editable=packages/{PLUGIN}")
     _show_versions(session, "strands-agents", "apsw")
     _pytest(session, "tests/core", "--ignore=tests/core/objects")
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Measure which branches the tests take, in the processes that they start too; it takes twice their time."""
+    _sync(session, "test")
+    env = {"COVERAGE_FILE": str(Path(session.create_tmp()).absolute() / "coverage")}
+    _pytest(session, under=("coverage", "run", "-m"), env=env)
+    session.run("coverage", "combine", "--quiet", env=env)
+    session.run("coverage", "report", env=env)
 
 
 @nox.session(default=False)

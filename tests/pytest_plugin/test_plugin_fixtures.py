@@ -265,3 +265,29 @@ def test_graphs_have_a_script_for_each_agent(suite: Suite) -> None:
             assert len(sqlite_session_factory.store().summarize_session("graph").multi_agents) == 1
         """
     ).assert_outcomes(passed=1)
+
+
+def test_a_test_whose_subtest_failed_need_not_have_used_every_step(suite: Suite) -> None:
+    """It has failed, and said why."""
+    result = suite(
+        """
+        import unittest
+
+        def test_left(scripted_model, subtests):
+            scripted_model("Never asked.")
+            with subtests.test("q"):
+                assert 0
+        """
+    )
+    assert not any("were not used" in line for line in result.outlines)
+    assert result.parseoutcomes().get("errors", 0) == 0
+
+
+def test_properties_of_others_are_theirs(suite: Suite) -> None:
+    """Whatever another plugin or test notes about itself, the summary of contracts has no part in it."""
+    suite(
+        """
+        def test_it(request):
+            request.node.user_properties.append("note")
+        """
+    ).assert_outcomes(passed=1)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from strands_sqlite_session_manager import CannotOpenError, SQLiteSessionManager
+
 Suite = Callable[..., pytest.RunResult]
 
 REFUSED = (
@@ -174,3 +176,27 @@ def test_a_wider_factory_does_not_blame_the_tests(suite: Suite) -> None:
         "-W",
         "error",
     ).assert_outcomes(passed=2)
+
+
+def test_a_database_that_a_conftest_names_is_of_the_tests(pytester: pytest.Pytester) -> None:
+    """Only what the environment names when pytest starts is the user's: a conftest.py may set another one for tests."""
+    pytester.makeconftest("import os\nos.environ['STRANDS_SQLITE_DB_PATH'] = os.path.abspath('of-tests.db')")
+    pytester.makepyfile(
+        """
+        from strands_sqlite_session_manager import SQLiteSessionManager
+
+        def test_it(monkeypatch):
+            SQLiteSessionManager("s").close()
+        """
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("STRANDS_SQLITE_DB_PATH", raising=False)
+        pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest").assert_outcomes(passed=1)
+        patch.delenv("STRANDS_SQLITE_DB_PATH", raising=False)
+
+
+@pytest.mark.parametrize("path", ["a\0b", "\ud800.db"])
+def test_a_path_that_no_file_can_have_is_left_to_the_session_manager(path: str) -> None:
+    """The guard looks at it before anybody else does, and says nothing."""
+    with pytest.raises(CannotOpenError):
+        SQLiteSessionManager("s", path)

@@ -84,7 +84,10 @@ def _file_of(path: str) -> str | None:
         if name.startswith("//"):
             name = "/" + name[2:].partition("/")[2]
         path = unquote(name)
-    return os.path.realpath(Path(path).expanduser())
+    try:
+        return os.path.realpath(Path(path).expanduser())
+    except ValueError:  # no file has such a name, as whoever opens it will say
+        return None
 
 
 def _caller() -> str | None:

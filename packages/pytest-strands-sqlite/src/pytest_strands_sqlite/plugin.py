@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,13 @@ _OPENED = pytest.StashKey[list[tuple[str | None, pytest.Item | pytest.Collector,
 _WATCH = pytest.StashKey[_watch.Watch]()
 _SHOWN = pytest.StashKey[list[tuple[str, str]]]()
 _PASSED = pytest.StashKey[bool]()
+_AT_START: list[str | None] = []
+"""The database that the environment names when pytest starts."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options and ini values."""
+    """Add the options and ini values, before a conftest.py of the tests can set another database."""
+    _AT_START[:] = [os.environ.get("STRANDS_SQLITE_DB_PATH")]
     add_options(parser)
 
 
@@ -49,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_OPENED] = []
     config.stash[_WATCH] = _watch.start(
         [
-            os.environ.get("STRANDS_SQLITE_DB_PATH"),
+            *_AT_START,
             config.invocation_params.dir / "sessions.db",
             config.rootpath / "sessions.db",
         ]
@@ -72,12 +76,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     _report.pytest_terminal_summary(terminalreporter)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Import everything before a run of pytest inside of a test: at its end it forgets what was imported in it."""
+    if "pytester" in getattr(item, "fixturenames", ()):
+        for package in ("strands_sqlite_session_manager", "pytest_strands_sqlite", "pytest_strands_sqlite.contracts"):
+            names = import_module(package)
+            for name in names.__all__:
+                getattr(names, name)
+        for room in ("_reports", "_sessions", "factories", "faults"):
+            import_module(f"pytest_strands_sqlite.{room}")
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note which tests pass, and show the sessions of those that fail."""
     report = yield
     if report.when != "teardown":
-        item.stash[_PASSED] = report.when == "call" and report.passed
+        was_well = report.when == "setup" or item.stash[_PASSED]  # a subtest that fails has a report of its own
+        item.stash[_PASSED] = was_well and report.passed
         item.stash[_SHOWN] = []
     if report.failed:
         shown = item.stash[_SHOWN]

@@ -30,7 +30,8 @@ def summary(stats: dict[str, list[Any]]) -> list[str]:
     unclaimed: dict[str, set[str]] = defaultdict(set)
     for outcome in ("passed", "failed", "error", "xfailed", "skipped"):
         for report in stats.get(outcome, ()):
-            if (found := dict(getattr(report, "user_properties", ())).get(PROPERTY)) is None:
+            found = next((each[1] for each in getattr(report, "user_properties", ()) if each[0] == PROPERTY), None)
+            if found is None:
                 continue
             who, kind, capability = found
             name = f"{report.nodeid.split('::')[0]}::{who}"
