@@ -159,7 +159,9 @@ def resolve_3_14(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests with what the lock says: on the newest Python all of them, on the others what may differ there."""
     _sync(session, "test")
-    _pytest(session, *([] if session.python == PYTHONS[-1] else _leaving_out(SAME_ON_EVERY_PYTHON)))
+    same = () if session.python == PYTHONS[-1] else SAME_ON_EVERY_PYTHON
+    between = () if session.python in (OLDEST, PYTHONS[-1]) else ("tests/pytest_plugin",)
+    _pytest(session, *_leaving_out((*same, *between)))
 
 
 @nox.session
