@@ -110,11 +110,13 @@ def test_an_interrupt(tmp_path: Path) -> None:
     """Ctrl-C ends a command with exit code 130; an import that was interrupted has written whole sessions or none."""
     source = tmp_path / "from.jsonl"
     os.mkfifo(source)
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background ignore it
     with subprocess.Popen(
         [*MODULE, "import", str(source), "--db", str(tmp_path / "to.db")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
+        signal.signal(signal.SIGINT, inherited)
         with source.open("w"):  # now it reads, and nothing comes
             process.send_signal(signal.SIGINT)
             output, errors = process.communicate()
