@@ -16,7 +16,7 @@ import pytest
 
 from strands_sqlite_session_manager import NotFoundError, TransferError
 from strands_sqlite_session_manager._database import Database
-from strands_sqlite_session_manager._schema import open_database
+from strands_sqlite_session_manager._schema import VERSION, open_database
 from strands_sqlite_session_manager.repository.sessions import delete_session
 from strands_sqlite_session_manager.transfer import Exported, ExportProgress, export_jsonl, import_jsonl
 
@@ -43,7 +43,7 @@ def test_a_header_comes_first_and_ends_tell_what_came_before(database: Database)
     assert export_jsonl(database, target) == Exported(sessions=1, messages=1, multi_agents=0)
     header, *session, end = records(target.getvalue())
     assert header.pop("exported_at").endswith("+00:00")
-    assert header == {"format": "strands-sqlite-sessions", "version": 1, "schema": 3, "sessions": 1}
+    assert header == {"format": "strands-sqlite-sessions", "version": 1, "schema": VERSION, "sessions": 1}
     assert [record["record"] for record in session] == [
         *["session", "agent", "message", "state_change", "agent", "state_change", "session_end"]
     ]

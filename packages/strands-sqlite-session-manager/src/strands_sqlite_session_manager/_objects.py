@@ -25,6 +25,7 @@ INSERT INTO objects (key, size, content, created_at)
 VALUES (?, ?, ?, ifnull(?, strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'))) RETURNING change_id, updated_at
 """
 _DELETE = "DELETE FROM objects WHERE change_id = ?"
+_RECORD_DELETION = "INSERT INTO object_deletions (key) VALUES (?)"
 _KEYS = "SELECT key FROM objects WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) ORDER BY key"
 _NEWEST_BELOW = "SELECT max(+change_id) FROM objects WHERE key >= ? AND key < ?"
 _IS_IN_PARTS = "SELECT 1 FROM objects WHERE change_id = ? AND content IS NULL"
@@ -82,6 +83,7 @@ def delete_object(key: str) -> Callable[[Connection], None]:
         if old is not None:
             _index.forget(connection, old[0])
             _parts.free(connection, _remove(connection, old))
+            connection.run(_RECORD_DELETION, (key,))
 
     return delete
 

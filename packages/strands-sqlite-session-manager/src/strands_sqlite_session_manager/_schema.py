@@ -12,7 +12,7 @@ from . import _legacy
 from ._connection import Connection, create_private, use_wal
 from ._database import Database, DatabasePath, DatabaseUser, Options
 from ._read_only import ReadOnlyDatabase
-from ._tables import VERSION_1, VERSION_2, VERSION_3
+from ._tables import VERSION_1, VERSION_2, VERSION_3, VERSION_4
 from .errors import NotADatabaseError, SchemaTooNewError, SchemaTooOldError
 
 APPLICATION_ID = 0x53545253
@@ -31,10 +31,15 @@ def _add_what_people_ask_for(connection: Connection) -> None:
     connection.execute(VERSION_3)
 
 
+def _add_what_mirrors_need(connection: Connection) -> None:
+    connection.execute(VERSION_4)
+
+
 MIGRATIONS: tuple[tuple[str, Callable[[Connection], None]], ...] = (
     ("create the tables", _create_tables),
     ("add the objects of storages", _add_objects),
     ("add titles, tags and what finds sessions", _add_what_people_ask_for),
+    ("add what copies elsewhere go on from", _add_what_mirrors_need),
 )
 """The steps in order; step n brings a file from `user_version` n - 1 to n."""
 

@@ -292,3 +292,20 @@ SELECT
     ) END AS text
 FROM objects;
 """
+
+
+VERSION_4 = f"""
+-- Keys of objects that were deleted, for whoever keeps a copy of them; one that was written again is in objects.
+CREATE TABLE object_deletions (
+    change_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,
+    deleted_at TEXT NOT NULL DEFAULT {_NOW}
+);
+
+-- Copies of this database elsewhere, such as in S3. A copy carries a token: one that is known here was made from here.
+CREATE TABLE mirrors (
+    place TEXT PRIMARY KEY,
+    tokens TEXT NOT NULL, -- JSON array of text, the newest last
+    updated_at TEXT NOT NULL DEFAULT {_NOW}
+) WITHOUT ROWID;
+"""

@@ -9,6 +9,18 @@ from ._export_files import export_files
 from ._export_jsonl import export_jsonl
 from ._import_files import import_files
 from ._import_jsonl import import_jsonl
+from ._mirroring import (
+    MirrorObject,
+    Positions,
+    changed_objects,
+    deleted_keys,
+    positions,
+    read_mirror_tokens,
+    session_paths,
+    sidecar_path,
+    touched_sessions,
+    write_mirror_tokens,
+)
 from ._streams import Source, Target
 from ._values import Conflict, Exported, ExportProgress, Imported, ImportProgress
 
@@ -18,10 +30,20 @@ __all__ = [
     "Exported",
     "ImportProgress",
     "Imported",
+    "MirrorObject",
+    "Positions",
     "Source",
     "Target",
+    "changed_objects",
+    "deleted_keys",
     "export_files",
     "export_jsonl",
     "import_files",
     "import_jsonl",
+    "positions",
+    "read_mirror_tokens",
+    "session_paths",
+    "sidecar_path",
+    "touched_sessions",
+    "write_mirror_tokens",
 ]

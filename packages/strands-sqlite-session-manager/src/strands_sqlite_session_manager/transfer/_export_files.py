@@ -25,6 +25,7 @@ from ._tree import (
     multi_agent_folder,
     naming,
     read_object,
+    record_object,
     require_no_link,
     write_json,
 )
@@ -143,16 +144,12 @@ def _files(folder: str, records: Iterable[Record]) -> Iterator[tuple[str, Record
 
 
 def _content(record: Record) -> Any:
-    """Return what the SDK writes of a record: its fields in the SDK's order, then those of a newer SDK."""
+    """Return what the SDK writes of a record."""
     values = record.values
     if record.kind == "multi_agent":
         return values["state"]
-    fields = FIELDS[record.kind]
-    extra = values.get("extra", {})
-    if clash := fields.keys() & extra:
-        message = f"a {record.kind} has the unknown field {min(clash)!r}, which the SDK knows"
-        raise TransferError(message, hint="use export_jsonl")
-    return {name: values.get(column) for name, column in fields.items()} | extra
+    fields = {name: values.get(column) for name, column in FIELDS[record.kind].items()}
+    return record_object(record.kind, fields, values.get("extra", {}))
 
 
 def _require_same_session(folder: str, spool: Spool) -> None:

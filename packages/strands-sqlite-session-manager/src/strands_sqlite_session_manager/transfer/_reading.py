@@ -92,15 +92,15 @@ def spool_session(database: Database, session_id: str, spool: Spool) -> None:
     database.read(copy)
 
 
-def session_lines(connection: Connection, session_id: str) -> Iterator[Line]:
-    """Give the lines of the session; in a transaction.
+def session_lines(connection: Connection, session_id: str, *, messages: bool = True) -> Iterator[Line]:
+    """Give the lines of the session, those of its messages only where they are wanted; in a transaction.
 
     Raises:
         NotFoundError: There is no such session.
         TransferError: A row of it holds what is not JSON.
     """
     yield "session", _session_line(connection, session_id)
-    for agent_id, *states, created_at, updated_at, extra in _each(connection, sql.AGENTS, (session_id,)):
+    for agent_id, *states, created_at, updated_at, extra in each_row(connection, sql.AGENTS, (session_id,)):
         where = f"session=<{session_id}>, agent=<{agent_id}>"
         yield (
             "agent",
@@ -111,9 +111,10 @@ def session_lines(connection: Connection, session_id: str) -> Iterator[Line]:
                 {**dict(zip(_STATES, states, strict=True)), "extra": extra},
             ),
         )
-        yield from _message_lines(connection, session_id, agent_id)
+        if messages:
+            yield from _message_lines(connection, session_id, agent_id)
         yield from _history_lines(connection, session_id, agent_id)
-    for multi_agent_id, state, created_at, updated_at in _each(connection, sql.MULTI_AGENTS, (session_id,)):
+    for multi_agent_id, state, created_at, updated_at in each_row(connection, sql.MULTI_AGENTS, (session_id,)):
         where = f"session=<{session_id}>, multi_agent=<{multi_agent_id}>"
         values = {"multi_agent_id": multi_agent_id, "created_at": created_at, "updated_at": updated_at}
         yield "multi_agent", _line("multi_agent", where, values, {"state": state})
@@ -139,7 +140,7 @@ def _session_line(connection: Connection, session_id: str) -> str:
 
 
 def _message_lines(connection: Connection, session_id: str, agent_id: str) -> Iterator[Line]:
-    for message_id, message, redacted, created_at, updated_at, extra in _each(
+    for message_id, message, redacted, created_at, updated_at, extra in each_row(
         connection, sql.MESSAGES, (session_id, agent_id)
     ):
         where = f"session=<{session_id}>, agent=<{agent_id}>, message=<{message_id}>"
@@ -153,7 +154,7 @@ def _message_lines(connection: Connection, session_id: str, agent_id: str) -> It
 
 def _history_lines(connection: Connection, session_id: str, agent_id: str) -> Iterator[Line]:
     where = f"session=<{session_id}>, agent=<{agent_id}>, history"
-    for number, message_id, changes, created_at in _each(connection, sql.HISTORY, (session_id, agent_id)):
+    for number, message_id, changes, created_at in each_row(connection, sql.HISTORY, (session_id, agent_id)):
         values = {"change_number": number, "message_id": message_id, "created_at": created_at}
         yield "state_change", _line("state_change", where, values, {"changes": changes})
 
@@ -173,7 +174,7 @@ def _with_bytes(text: str | None, blobs: dict[str, bytes], where: str) -> str | 
     try:
         return None if text is None else whole_text(text, blobs)
     except CodecError as error:
-        raise _unreadable(where, error) from error
+        raise unreadable(where, error) from error
 
 
 def _line(kind: str, where: str, values: dict[str, Any], stored: dict[str, str | None]) -> str:
@@ -189,11 +190,11 @@ def _on_one_line(text: str | None, where: str) -> str | None:
     try:
         loads(text)
     except CodecError as error:
-        raise _unreadable(where, error) from error
+        raise unreadable(where, error) from error
     return text.strip(" \t\r\n").replace("\n", " ").replace("\r", " ")
 
 
-def _each(connection: Connection, sql: str, bindings: tuple[Any, ...]) -> Iterator[Any]:
+def each_row(connection: Connection, sql: str, bindings: tuple[Any, ...]) -> Iterator[Any]:
     """Give one row after the other: a list of them would hold all messages of an agent."""
     cursor = connection.cursor()
     try:
@@ -207,6 +208,7 @@ def _missing(session_id: str) -> NotFoundError:
     return NotFoundError(message, hint="list the sessions to see which there are")
 
 
-def _unreadable(where: str, error: CodecError) -> TransferError:
+def unreadable(where: str, error: CodecError) -> TransferError:
+    """Return the error that says where a value was met that cannot be read."""
     message = f"{where} holds a value that cannot be read: {error}"
     return TransferError(message, hint="see what `verify` finds, then repair the session or export the others by name")

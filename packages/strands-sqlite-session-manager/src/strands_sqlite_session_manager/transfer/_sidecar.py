@@ -70,7 +70,7 @@ class SidecarWriter:
         self._end_agent()
         path = os.path.join(session_folder, SIDECAR)
         if self._needed or os.path.lexists(path):
-            write_file(path, self._pieces())
+            write_file(path, self.pieces())
 
     def _end_agent(self) -> None:
         if self._agent:
@@ -82,7 +82,8 @@ class SidecarWriter:
     def _put(self, kind: str, texts: Mapping[str, str]) -> None:
         self._spool.add(kind, render(kind, texts, _KINDS))
 
-    def _pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
+        """Give the document in pieces, once everything was added."""
         yield _HEAD.encode()
         mark = "\n"
         for line in self._spool.lines():

@@ -42,6 +42,19 @@ _LINKS = "copy what it leads to in its place"
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
+def record_object(kind: str, values: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
+    """Return what the SDK writes of a record: its fields in the SDK's order, then those that a newer SDK added.
+
+    Raises:
+        TransferError: A field that a newer SDK added is one that the SDK knows.
+    """
+    fields = FIELDS[kind]
+    if clash := fields.keys() & added:
+        message = f"a {kind} has the unknown field {min(clash)!r}, which the SDK knows"
+        raise TransferError(message, hint="use export_jsonl")
+    return {name: values.get(name) for name in fields} | added
+
+
 @contextmanager
 def naming(path: str) -> Iterator[None]:
     """Let errors of the block say that they are about `path`.
