@@ -88,6 +88,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports", "--no-logo")
+    session.run("zizmor", "--offline", "--quiet", ".github/workflows")
     session.run("uv", "lock", "--check")
 
 
@@ -145,6 +146,25 @@ def downstream(session: nox.Session) -> None:
         with session.chdir(copy):
             session.run("python", "-I", "-m", "pytest")
             session.run("python", "-I", "-m", "pytest", "-n", "4")
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Rehearse a release, but for publishing it: build everything and look at it; with `-- --full`, use it too."""
+    _sync(session, "release")
+    dist = Path(session.create_tmp()).absolute() / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("uv", "build", "--quiet", "--all-packages", f"--out-dir={dist}")
+    built = sorted(str(path) for path in dist.glob("*.[wt]*"))
+    session.run("twine", "check", "--strict", *built)
+    session.run("check-wheel-contents", str(dist))
+    session.run("pytest", "-p", "no:cacheprovider", "tests/packaging/check_release.py", env={"DIST": str(dist)})
+    for package in sorted(path.name for path in (ROOT / "packages").iterdir()):
+        version = session.run("uv", "version", "--short", f"--package={package}", silent=True).strip()
+        session.run("towncrier", "build", "--draft", f"--version={version}", f"--dir=packages/{package}")
+    if "--full" in session.posargs:
+        for name in ("core_only", "downstream", "mirror_a_release", "docs"):
+            session.notify(name, posargs=())
 
 
 @nox.session

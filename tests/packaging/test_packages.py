@@ -1,11 +1,18 @@
 """Every package of the workspace carries what a package index and its users need."""
 
+import re
+import sys
 from importlib.metadata import metadata, version
 from pathlib import Path
 
 import pytest
 
 import strands_sqlite_s3_mirror
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted((ROOT / "packages").iterdir())
@@ -14,12 +21,20 @@ each_package = pytest.mark.parametrize("package", PACKAGES, ids=lambda package: 
 
 
 @each_package
-def test_the_changelog_has_an_entry_for_the_version(package: Path) -> None:
-    """The newest entry of the changelog is the version that is built."""
-    headings = [
-        line for line in (package / "CHANGELOG.md").read_text(encoding="utf-8").splitlines() if line[:3] == "## "
-    ]
-    assert headings[0].split()[1] == version(package.name)
+def test_the_changelog_tells_of_the_version(package: Path) -> None:
+    """A version is in the changelog, or a file for each change waits to be put there when it is released."""
+    released = re.findall(r"^## (\S+) - ", (package / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    waiting = [path.name for path in (package / "changes").glob("*.md")]
+    assert waiting or released[:1] == [version(package.name)]
+
+
+@each_package
+def test_what_waits_is_of_a_kind_that_the_changelog_has(package: Path) -> None:
+    """The name of such a file ends in a kind of change, or it would be left out of the changelog."""
+    kinds = tomllib.loads((package / "towncrier.toml").read_text(encoding="utf-8"))["tool"]["towncrier"]["fragment"]
+    for path in (package / "changes").glob("*.md"):
+        assert path.name.split(".")[-2] in kinds, path.name
+        assert path.read_text(encoding="utf-8").strip()
 
 
 @each_package
