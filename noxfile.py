@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 ROOT = Path(__file__).parent
 CORE = "strands-sqlite-session-manager"
 PLUGIN = "pytest-strands-sqlite"
+MIRROR = "strands-sqlite-s3-mirror"
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 OLDEST, EXTRA = PYTHONS[0], "3.14"
@@ -88,7 +90,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports", "--no-logo")
-    session.run("zizmor", "--offline", "--quiet", ".github/workflows")
+    session.run("zizmor", "--offline", "--quiet", ".github/workflows", *map(str, ROOT.glob("examples/*/*.yml")))
     session.run("uv", "lock", "--check")
 
 
@@ -115,15 +117,21 @@ def quickstart(session: nox.Session) -> None:
         session.run("python", str(ROOT / "examples" / "quickstart.py"))
 
 
-def _install_wheels(session: nox.Session, packages: tuple[str, ...], *others: str) -> None:
-    """Install the built wheels of some packages, and nothing else of this workspace; the lock says which versions."""
-    temporary = Path(session.create_tmp())
-    wheels, locked = temporary / "wheels", temporary / "locked.txt"
+def _build_wheels(session: nox.Session, *packages: str) -> list[str]:
+    """Build the wheels of some packages, and return their paths."""
+    wheels = Path(session.create_tmp()).absolute() / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
     for package in packages:
         session.run("uv", "build", "--quiet", "--wheel", f"--package={package}", f"--out-dir={wheels}")
+    return sorted(str(wheel) for wheel in wheels.glob("*.whl"))
+
+
+def _install_wheels(session: nox.Session, packages: tuple[str, ...], *others: str) -> None:
+    """Install the built wheels of some packages, and nothing else of this workspace; the lock says which versions."""
+    wheels, locked = _build_wheels(session, *packages), Path(session.create_tmp()) / "locked.txt"
     pins = ["--all-packages", "--all-groups", "--no-emit-workspace", "--no-hashes"]
     session.run("uv", "export", "--quiet", "--locked", *pins, f"--output-file={locked}")
-    session.install(*(str(wheel) for wheel in sorted(wheels.glob("*.whl"))), *others, f"--constraint={locked}")
+    session.install(*wheels, *others, f"--constraint={locked}")
 
 
 @nox.session(reuse_venv=False)
@@ -148,6 +156,16 @@ def downstream(session: nox.Session) -> None:
             session.run("python", "-I", "-m", "pytest", "-n", "4")
 
 
+@nox.session(default=False)
+def mirror_a_release(session: nox.Session) -> None:
+    """Mirror a database as the release of an application would: by the example, from wheels, to a real S3 server."""
+    _sync(session, "test")
+    wheels = _build_wheels(session, CORE, MIRROR)
+    wanted = [f"{wheel}[cli]" if MIRROR.replace("-", "_") in wheel else wheel for wheel in wheels]
+    env = {"MIRROR_WHEELS": os.pathsep.join(wanted), "NOX": f"{sys.executable} -m nox", "PYTHONPATH": str(ROOT)}
+    session.run("python", "tests/packaging/rehearse_mirroring.py", env=env)
+
+
 @nox.session
 def release(session: nox.Session) -> None:
     """Rehearse a release, but for publishing it: build everything and look at it; with `-- --full`, use it too."""
@@ -160,7 +178,7 @@ def release(session: nox.Session) -> None:
     session.run("check-wheel-contents", str(dist))
     session.run("pytest", "-p", "no:cacheprovider", "tests/packaging/check_release.py", env={"DIST": str(dist)})
     for package in sorted(path.name for path in (ROOT / "packages").iterdir()):
-        version = session.run("uv", "version", "--short", f"--package={package}", silent=True).strip()
+        version = str(session.run("uv", "version", "--short", f"--package={package}", silent=True)).strip()
         session.run("towncrier", "build", "--draft", f"--version={version}", f"--dir=packages/{package}")
     if "--full" in session.posargs:
         for name in ("core_only", "downstream", "mirror_a_release", "docs"):

@@ -1,0 +1,104 @@
+"""What the reference says is what the code has: every table, error, option and exported name is on its page."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from strands_sqlite_session_manager import _tables, errors
+from strands_sqlite_session_manager._schema import VERSION
+from strands_sqlite_session_manager.cli import commands
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PACKAGES = ("pytest_strands_sqlite", "strands_sqlite_s3_mirror", "strands_sqlite_session_manager")
+
+
+def text(page: str) -> str:
+    return (DOCS / page).read_text("utf-8")
+
+
+def test_the_schema_page_has_the_statements_of_each_version() -> None:
+    """The page shows what creates the tables, to the letter."""
+    shown = re.findall(r"^```sql\n(.*?)^```$", text("reference/schema.md"), re.MULTILINE | re.DOTALL)
+    assert shown == [getattr(_tables, f"VERSION_{number}").lstrip("\n") for number in range(1, VERSION + 1)]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_has_its_names_in_the_reference(package: str) -> None:
+    """The API page is made from the package, and every name that is exported has a docstring to be shown."""
+    assert f"\n::: {package}\n" in text("reference/api.md")
+    module = import_module(package)
+    names = [name for name in module.__all__ if name != "__version__"]
+    assert [name for name in names if callable(getattr(module, name)) and not getattr(module, name).__doc__] == []
+
+
+@pytest.mark.parametrize(
+    "module", [errors, import_module("strands_sqlite_s3_mirror.errors")], ids=lambda each: each.__name__
+)
+def test_every_error_is_on_the_page_of_errors(module: object) -> None:
+    """Who meets an error finds what to do by its name."""
+    base = errors.SQLiteSessionError
+    names = [name for name, each in vars(module).items() if isinstance(each, type) and issubclass(each, base)]
+    assert len(names) > 10
+    assert [name for name in names if f"`{name}`" not in text("reference/errors.md")] == []
+
+
+def _commands(group: click.Group, path: str = "") -> dict[str, click.Command]:
+    found: dict[str, click.Command] = {}
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None, name
+        found[f"{path}{name}"] = command
+        if isinstance(command, click.Group):
+            found |= _commands(command, f"{path}{name} ")
+    return found
+
+
+@pytest.mark.parametrize(("name", "command"), _commands(commands).items())
+def test_every_command_and_option_is_on_the_page_of_the_command_line(name: str, command: click.Command) -> None:
+    """A command has a heading of its own, and each of its options stands somewhere on the page."""
+    page = text("command-line.md")
+    assert re.search(rf"^#+ {re.escape(name)}$", page, re.MULTILINE), name
+    options = [
+        option
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.hidden
+        for option in parameter.opts
+        if option.startswith("--")
+    ]
+    assert [option for option in options if f"{option}" not in page] == []
+
+
+def test_every_page_is_in_the_menu() -> None:
+    """A page that nobody can find is as good as none; the menu is plain, so that other builders read it too."""
+    listed: set[str] = set()
+
+    def walk(entries: list[object]) -> None:
+        for entry in entries:
+            found = next(iter(entry.values())) if isinstance(entry, dict) else entry
+            walk(found) if isinstance(found, list) else listed.add(str(found))
+
+    lines = (ROOT / "mkdocs.yml").read_text("utf-8")
+    walk(yaml.safe_load(lines)["nav"])
+    pages = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
+    assert listed == pages
+
+
+def test_the_summary_for_machines_names_every_page_of_the_menu() -> None:
+    """`llms.txt` has a line for each page but those of the changelogs and decisions."""
+    summary = text("llms.txt")
+    pages = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
+    expected = {page for page in pages if not page.startswith(("changelog/", "development/decisions/"))}
+    assert {page for page in expected if f"]({_address(page)})" not in summary} == set()
+
+
+def _address(page: str) -> str:
+    """Return where the site has a page, seen from `llms.txt`."""
+    return "./" if page == "index.md" else f"{page.removesuffix('.md')}/"
