@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from pathlib import Path
 from typing import Any, ClassVar
@@ -44,6 +45,9 @@ class Repository(SessionRepository):
             if "/" in str(part):
                 message = f"{part} has a slash"
                 raise ValueError(message)
+        if key[0] == "message" and not isinstance(key[3], int):
+            message = f"{key[3]} is no integer"
+            raise ValueError(message)
         return json.loads(self.rows[key]) if key in self.rows else None
 
     def keys(self) -> list[Key]:
@@ -76,8 +80,8 @@ class Repository(SessionRepository):
         return bool(key[1] == session_id)
 
     def create_agent(self, session_id: str, session_agent: SessionAgent, **kwargs: Any) -> None:
-        self.need(("session", session_id))
         self.get(("agent", session_id, session_agent.agent_id))
+        self.need(("session", session_id))
         self.put(("agent", session_id, session_agent.agent_id), session_agent.to_dict())
 
     def read_agent(self, session_id: str, agent_id: str, **kwargs: Any) -> SessionAgent | None:
@@ -89,8 +93,9 @@ class Repository(SessionRepository):
         self.put(("agent", session_id, session_agent.agent_id), session_agent.to_dict())
 
     def create_message(self, session_id: str, agent_id: str, session_message: SessionMessage, **kwargs: Any) -> None:
-        self.need(("agent", session_id, agent_id))
         key = ("message", session_id, agent_id, session_message.message_id)
+        self.get(key)
+        self.need(("agent", session_id, agent_id))
         stored = self.get(key)
         if stored is not None and stored["message"] != session_message.to_dict()["message"]:
             message = f"message {session_message.message_id} is stored with other content"
@@ -111,6 +116,7 @@ class Repository(SessionRepository):
     ) -> list[SessionMessage]:
         with self.lock:
             keys = sorted((key for key in self.keys() if self.is_listed(key, session_id, agent_id)), key=self.order)
+        self.get(("agent", session_id, agent_id))
         keys = keys[offset:] if limit is None else keys[offset : offset + limit]
         return [SessionMessage.from_dict(self.get(key)) for key in keys]
 
@@ -162,8 +168,37 @@ class OverwritesSilently(Repository):
     """Stores another message over the one that has its id."""
 
     def create_message(self, session_id: str, agent_id: str, session_message: SessionMessage, **kwargs: Any) -> None:
+        key = ("message", session_id, agent_id, session_message.message_id)
+        self.get(key)
         self.need(("agent", session_id, agent_id))
-        self.put(("message", session_id, agent_id, session_message.message_id), session_message.to_dict())
+        self.put(key, session_message.to_dict())
+
+
+class MergesStates(Repository):
+    """Adds to the state of an agent what an update has, and takes nothing out."""
+
+    def update_agent(self, session_id: str, session_agent: SessionAgent, **kwargs: Any) -> None:
+        stored = self.need(("agent", session_id, session_agent.agent_id))
+        super().update_agent(session_id, session_agent)
+        merged = {**session_agent.to_dict(), "state": {**stored["state"], **session_agent.to_dict()["state"]}}
+        self.put(("agent", session_id, session_agent.agent_id), merged)
+
+
+class KeepsARedaction(Repository):
+    """Leaves the redaction of a message where an update has none."""
+
+    def update_message(self, session_id: str, agent_id: str, session_message: SessionMessage, **kwargs: Any) -> None:
+        found = self.read_message(session_id, agent_id, session_message.message_id)
+        if found is not None and session_message.redact_message is None:
+            session_message.redact_message = found.redact_message
+        super().update_message(session_id, agent_id, session_message)
+
+
+class SortsTheKeys(Repository):
+    """Writes dicts in the order of their keys."""
+
+    def put(self, key: Key, value: object) -> None:
+        self.rows[key] = json.dumps(json.loads(json.dumps(value)), sort_keys=True)
 
 
 class OverwritesASession(Repository):
@@ -323,6 +358,15 @@ class LeaksIntoAnotherNamespace(Storage):
         found = super().namespace(prefix)
         found._prefix = found._prefix.rstrip("/")
         return found
+
+
+class TakesWildcards(Storage):
+    """Takes `_` in a prefix for any character, as `LIKE` does in SQL."""
+
+    async def list(self, query: str = "") -> list[str]:
+        keys = await super().list("")
+        pattern = re.escape(query.replace("//", "/").lstrip("/")).replace("_", ".")
+        return [key for key in keys if re.match(pattern, key)] if ".." not in query else await super().list(query)
 
 
 class OrdersByAge(Storage):

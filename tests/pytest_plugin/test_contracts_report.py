@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from strands.session.session_repository import SessionRepository
@@ -13,12 +17,15 @@ from pytest_strands_sqlite import contracts
 from pytest_strands_sqlite.contracts import (
     ManagerCapability,
     RepositoryCapability,
+    SessionManagerContract,
     SessionRepositoryContract,
     StorageCapability,
+    StorageContract,
     _contract,
+    _processes,
     _worker,
 )
-from pytest_strands_sqlite.contracts._processes import workers_of
+from pytest_strands_sqlite.contracts._processes import Workers, workers_of
 from tests.pytest_plugin import contract_defects
 
 QUIETLY = ("-p", "no:cacheprovider", "-p", "no:unraisableexception", "-p", "pytest_strands_sqlite.contracts._report")
@@ -51,7 +58,7 @@ def test_the_summary_says_base_optional_and_not_claimed(pytester: pytest.Pyteste
     """At the end of a run stands what passed of the base and of what is claimed, and what is not claimed."""
     claimed = "capabilities = frozenset({RepositoryCapability.BYTES})"
 
-    result = run(pytester, "Repository", claimed, "limit or bytes or overwritten or orders or another_process")
+    result = run(pytester, "Repository", claimed, "a_limit or bytes_come or overwritten or another_process")
 
     result.assert_outcomes(passed=3, skipped=2)
     result.stdout.fnmatch_lines(
@@ -66,13 +73,13 @@ def test_the_summary_counts_failures_and_known_deviations(pytester: pytest.Pytes
     """What fails is counted, and so is what is known to fail."""
     known = "known_deviations = {'test_a_limit_of_zero_is_an_empty_list': 'takes 0 for no limit'}"
 
-    result = run(pytester, "IgnoresALimitOfZero", known, "limit or counts_positions")
+    result = run(pytester, "IgnoresALimitOfZero", known, "a_limit or counts_positions")
 
     result.assert_outcomes(passed=2, xfailed=1)
     result.stdout.fnmatch_lines(
         ["test_mine.py::TestMine: base 2 passed, optional 0 passed, known deviations 1"], consecutive=True
     )
-    result = run(pytester, "IgnoresALimitOfZero", "", "limit or counts_positions")
+    result = run(pytester, "IgnoresALimitOfZero", "", "a_limit or counts_positions")
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["test_mine.py::TestMine: base 2 passed, optional 0 passed, 1 failed"])
 
@@ -102,7 +109,7 @@ def test_a_failure_says_what_was_expected_of_whom(pytester: pytest.Pytester) -> 
 
     result.stdout.fnmatch_lines(
         [
-            "E   *BrokenPromiseError: IgnoresALimitOfZero was expected to list nothing",
+            "E   pytest_strands_sqlite.contracts.BrokenPromiseError: IgnoresALimitOfZero was expected to list nothing",
             "E     expected: []",
             "E     found:    [[]0, 1, 2, 5, 9, 10, 100[]]",
             "E     promise:  `limit=0` gives nothing; it does not mean that there is no limit.",
@@ -183,7 +190,8 @@ def test_another_process_needs_a_class_that_it_can_import() -> None:
         def open(self, place: Path) -> SessionRepository:
             raise NotImplementedError
 
-    with pytest.raises(ImportError, match="stands inside a function: another process can only import what stands in"):
+    text = f"{Inside.__qualname__} stands inside a function: another process can only import what stands in a module"
+    with pytest.raises(ImportError, match=f"^{re.escape(text)}$"):
         _worker.load(Inside.__module__, __file__, Inside.__qualname__)
 
 
@@ -195,6 +203,107 @@ def test_another_process_finds_a_class_by_its_file(tmp_path: Path) -> None:
 
     assert (found.__name__, found.__module__) == ("Mine", "test_of_yours")
     sys.modules.pop("test_of_yours")
+    with pytest.raises(ImportError, match=r"^another process cannot import test_of_nobody$"):
+        _worker.load("test_of_nobody", None, "Mine")
+
+
+def test_each_hook_that_is_missing_says_so(tmp_path: Path) -> None:
+    """What only the author of a suite can give is asked for by its whole signature."""
+    repository: Any = type("TestMine", (SessionRepositoryContract,), {})()
+    manager: Any = type("TestMine", (SessionManagerContract,), {})()
+    storage: Any = type("TestMine", (StorageContract,), {})()
+    hooks: dict[str, Callable[[], object]] = {
+        "stored_fields(self, place, session_id, agent_id, message_id)": lambda: repository.stored_fields(
+            tmp_path, "s", "a", 0
+        ),
+        "lay_old_place(self, place)": lambda: repository.lay_old_place(tmp_path),
+        "open(self, place, session_id)": lambda: manager.open(tmp_path, "s"),
+        "delete(self, place, session_id)": lambda: manager.delete(tmp_path, "s"),
+        "lay_old_place(self, place) ": lambda: manager.lay_old_place(tmp_path),
+        "open(self, place)": lambda: storage.open(tmp_path),
+        "lay_old_place(self, place)  ": lambda: storage.lay_old_place(tmp_path),
+    }
+    for hook, call in hooks.items():
+        with pytest.raises(NotImplementedError) as raised:
+            call()
+        text = f"TestMine must define {hook.strip()}: see the documentation of its contract"
+        assert str(raised.value) == text
+
+
+IN_ANOTHER_PROCESS = """
+from pathlib import Path
+
+from pytest_strands_sqlite.contracts import RepositoryCapability, SessionRepositoryContract
+from tests.pytest_plugin.contract_defects import Repository
+
+
+class TestMine(SessionRepositoryContract):
+    capabilities = frozenset({{RepositoryCapability.OTHER_PROCESSES}})
+
+    def open(self, place):
+        {body}
+        return Repository(place)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "tests", "lines"),
+    [
+        (
+            "import os; os.environ.get('MAIN_PROCESS') == str(os.getpid()) or 1 / 0",
+            "another_process",
+            ["E   RuntimeError: in another process:", "E   ZeroDivisionError: division by zero"],
+        ),
+        ("", "killed", ["E   RuntimeError: in another process:", "E   strands.types.exceptions.SessionException: *"]),
+        (
+            "import os; os.environ.get('MAIN_PROCESS') == str(os.getpid()) or os._exit(0)",
+            "killed",
+            ["E   RuntimeError: the other process ended before it was killed"],
+        ),
+    ],
+    ids=["raises", "sees nothing", "ends"],
+)
+def test_what_goes_wrong_in_another_process_is_told(  # noqa: PLR0913, PLR0917 - three fixtures
+    pytester: pytest.Pytester,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    body: str,
+    tests: str,
+    lines: list[str],
+) -> None:
+    """An exception there stands in the report with its traceback, and so does an end that came too early."""
+    monkeypatch.setattr(_contract, "workers_of", lambda _config: workers_of(request.config))  # they start once
+    monkeypatch.setenv("MAIN_PROCESS", str(os.getpid()))
+    pytester.makepyfile(test_mine=IN_ANOTHER_PROCESS.format(body=body))
+
+    result = pytester.runpytest_inprocess(*QUIETLY, "-k", tests, "--tb=short")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(lines)
+
+
+def test_a_process_that_is_gone_or_silent_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for a worker waits neither for ever nor for one that cannot answer."""
+    workers = Workers()
+    monkeypatch.setattr(_processes, "_START", "import sys, time; {!r}; sys.stdin.read()")
+    monkeypatch.setattr(_processes, "_PATIENCE", 0.1)
+    workers.start({})
+    with pytest.raises(RuntimeError, match=r"^the other process said nothing for 0.1 s$"):
+        workers.report()
+    workers.close()
+    monkeypatch.setattr(_processes, "_PATIENCE", 60.0)
+    monkeypatch.setattr(_processes, "_START", "{!r}")
+    workers.start()
+    with pytest.raises(RuntimeError, match=r"^the other process has ended$"):
+        workers.report()
+    workers.close()
+
+
+def test_without_forks_the_tests_of_other_processes_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has none, the reason says so."""
+    monkeypatch.delattr(os, "fork")
+    with pytest.raises(pytest.skip.Exception, match=r"^other processes are forked, which this system cannot$"):
+        Workers().start({})
 
 
 def test_every_capability_has_a_test() -> None:
@@ -206,7 +315,7 @@ def test_every_capability_has_a_test() -> None:
     }
     for kind, suite in suites.items():
         tests = [getattr(suite, name) for name in dir(suite) if name.startswith("test_")]
-        assert {getattr(test, "strands_capability", None) for test in tests} == {None, *kind}
+        assert {each for test in tests for each in getattr(test, "strands_capabilities", ())} == set(kind)
         assert [test.__name__ for test in tests if not test.__doc__] == []
 
 

@@ -291,3 +291,78 @@ def test_properties_of_others_are_theirs(suite: Suite) -> None:
             request.node.user_properties.append("note")
         """
     ).assert_outcomes(passed=1)
+
+
+def test_what_the_fixtures_gave_is_closed_by_a_restart(suite: Suite) -> None:
+    """A restart closes what fixtures gave, too; the factory makes the next."""
+    suite(
+        """
+        import asyncio
+        import pytest
+        from strands_sqlite_session_manager import DatabaseClosedError
+
+        def test_it(
+            sqlite_session_factory, session_store, sqlite_storage, sqlite_session_manager, sqlite_snapshot_manager,
+            agent_factory,
+        ):
+            agent = agent_factory("Never.", session_manager=sqlite_snapshot_manager)
+            sqlite_session_factory.restart()
+            for closed in (
+                session_store.list_sessions,
+                lambda: asyncio.run(sqlite_storage.list()),
+                lambda: sqlite_session_manager.read_session("session"),
+                lambda: agent("Hi"),
+            ):
+                with pytest.raises(DatabaseClosedError):
+                    closed()
+            assert len(sqlite_session_factory.store().list_sessions().sessions) == 1
+            agent.model._steps = ()
+        """
+    ).assert_outcomes(passed=1)
+
+
+def test_a_misused_fixture_says_so_in_its_last_line(suite: Suite) -> None:
+    """What is wrong with a call stands as it is in the report of the test."""
+    result = suite(
+        """
+        from pytest_strands_sqlite import ScriptedModel, ToolCall, transcript
+
+        def test_both(agent_factory):
+            agent_factory("Hello!", model=ScriptedModel())
+
+        def test_no_step(agent_factory, scripted_model):
+            scripted_model(7)
+
+        def test_exhausted(agent_factory):
+            agent_factory()("Hi")
+
+        def test_tool(agent_factory):
+            agent_factory(ToolCall("find", {}))("Hi")
+
+        def test_store(session_store):
+            transcript(session_store)
+
+        def test_nothing_to_fail(session_faults):
+            session_faults.full_disk()
+        """
+    )
+    result.assert_outcomes(failed=6)
+    said = (
+        "E   TypeError: agent_factory takes steps or model, not both",
+        "E   TypeError: step 1 is 7, which is not a reply and not a function that returns one",
+        (
+            "E   pytest_strands_sqlite.ScriptExhaustedError: all steps of the script are used (0), and agent 'default' "
+            "called again; the last message, of the user: Hi"
+        ),
+        (
+            "E   pytest_strands_sqlite.ToolNotOfferedError: step 1 of the script calls the tool 'find', which agent "
+            "'default' did not offer; it offered: nothing"
+        ),
+        "E   ValueError: a SessionStore has no session of its own: name one with session_id",
+        (
+            "E   RuntimeError: session_faults has no database that could fail: the test, or a fixture of it, must name "
+            "a fixture of sessions beside session_faults, or open session_faults.uri(file)"
+        ),
+    )
+    for line in said:
+        assert line in result.outlines, line

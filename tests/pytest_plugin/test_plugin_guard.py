@@ -125,8 +125,11 @@ LEAKS = """
         with SQLiteSessionManager("closed", sqlite_session_factory.database):
             pass
 
-    def test_joined(sqlite_session_manager):
-        SQLiteSessionManager("three", sqlite_session_manager)
+    def test_joined(sqlite_session_manager, tmp_path):
+        with SQLiteSessionManager("first", sqlite_session_manager) as first:
+            SQLiteSessionManager("three", first)
+        with SessionStore(tmp_path / "third.db") as store:
+            SQLiteSessionManager("of another", store)
 
     def test_without_fixtures(tmp_path):
         SQLiteSessionManager("four", tmp_path / "mine.db")
@@ -146,10 +149,11 @@ def test_who_is_not_closed_is_named_with_its_line(suite: Suite, pytester: pytest
     for line in (
         f"  {file}:6: LeakedSessionWarning: a user of database {first} was not closed; it was made at {file}:6",
         f"  a user of database {folder}/test_it0/other.db was not closed; it was made at {file}:7",
-        f"  {file}:12: LeakedSessionWarning: a user of database {second} was not closed; it was made at {file}:12",
+        f"  {file}:13: LeakedSessionWarning: a user of database {second} was not closed; it was made at {file}:13",
+        f"  a user of database {folder}/test_joined0/third.db was not closed; it was made at {file}:15",
     ):
         assert line in result.outlines, line
-    assert sum("was not closed" in line for line in result.outlines) == 3
+    assert sum("was not closed" in line for line in result.outlines) == 4
 
 
 def test_who_is_not_closed_fails_where_warnings_do(suite: Suite) -> None:
@@ -200,3 +204,17 @@ def test_a_path_that_no_file_can_have_is_left_to_the_session_manager(path: str) 
     """The guard looks at it before anybody else does, and says nothing."""
     with pytest.raises(CannotOpenError):
         SQLiteSessionManager("s", path)
+
+
+def test_the_database_of_the_user_may_be_read(suite: Suite, pytester: pytest.Pytester) -> None:
+    """Opened for reading only, it cannot be changed, and is no business of the guard."""
+    SQLiteSessionManager("mine", pytester.path / "sessions.db").close()
+    suite(
+        """
+        from strands_sqlite_session_manager import SessionStore
+
+        def test_it():
+            with SessionStore("sessions.db", read_only=True) as store:
+                assert [each.session_id for each in store.list_sessions().sessions] == ["mine"]
+        """
+    ).assert_outcomes(passed=1)

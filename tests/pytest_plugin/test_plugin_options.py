@@ -29,6 +29,9 @@ SHOWS = """
             "strands_sqlite_durability = full",
             ("is session True normal False",),
         ),
+        (("--strands-sqlite-in-memory", "--strands-sqlite-on-disk"), "", ("file True",)),
+        (("--strands-sqlite-on-disk", "--strands-sqlite-in-memory"), "", ("file False",)),
+        (("--strands-sqlite-durability=full",), "", ("is session True full False",)),
         ((), "strands_sqlite_keep = true", ("is session True normal True", "file True")),
         (("--strands-sqlite-keep",), "", ("is session True normal True", "file True")),
     ],
@@ -111,7 +114,33 @@ def test_a_test_begins_with_messages_and_state(suite: Suite) -> None:
     ).assert_outcomes(passed=2)
 
 
-KNOWN = "durability, in_memory, messages, session_id, state"
+def test_the_messages_are_those_of_the_agent_that_is_named(suite: Suite) -> None:
+    """With `agent_id`, messages and state are of that agent, which `agent_factory` makes; another one begins anew."""
+    suite(
+        """
+        import pytest
+        from pytest_strands_sqlite import factories
+
+        pytestmark = pytest.mark.strands_session(agent_id="clerk", messages=["Hi", "Hello!"], state={"vip": True})
+        named = factories.agent_factory(agent_id="other")
+
+        def test_it(agent_factory):
+            agent = agent_factory()
+            assert (agent.agent_id, len(agent.messages), agent.state.get()) == ("clerk", 2, {"vip": True})
+
+        def test_another(agent_factory, named):
+            for agent in (agent_factory(agent_id="default"), named()):
+                assert (agent.messages, agent.state.get()) == ([], {})
+
+        @pytest.mark.strands_session(agent_id="default")
+        def test_default(agent_factory):
+            assert agent_factory().agent_id == "default"
+        """
+    ).assert_outcomes(passed=3)
+
+
+MESSAGE = "text, or a dict with the role user or assistant and a list as content"
+KNOWN = "agent_id, durability, in_memory, messages, session_id, state"
 
 
 @pytest.mark.parametrize(
@@ -121,12 +150,21 @@ KNOWN = "durability, in_memory, messages, session_id, state"
         ("sesion_id='talk'", f"@pytest.mark.strands_session does not know sesion_id; it knows {KNOWN}"),
         ("keep=True", f"@pytest.mark.strands_session does not know keep; it knows {KNOWN}"),
         ("session_id=7", "strands-sqlite: session_id must be text, not 7"),
+        ("agent_id=None", "strands-sqlite: agent_id must be text, not None"),
         ("messages='Hi'", "strands-sqlite: messages must be a list, not 'Hi'"),
-        ("messages=[7]", "strands-sqlite: messages[0] must be text, or a dict with role and content, not 7"),
+        ("messages=[7]", f"strands-sqlite: messages[0] must be {MESSAGE}, not 7"),
+        ("messages=['Hi', {'role': 'user'}]", f"strands-sqlite: messages[1] must be {MESSAGE}, not {{'role': 'user'}}"),
         (
-            "messages=['Hi', {'role': 'user'}]",
-            "strands-sqlite: messages[1] must be text, or a dict with role and content, not {'role': 'user'}",
+            "messages=[{'role': 'system', 'content': []}]",
+            f"strands-sqlite: messages[0] must be {MESSAGE}, not {{'role': 'system', 'content': []}}",
         ),
+        (
+            "messages=[{'role': 'user', 'content': 'Hi'}]",
+            f"strands-sqlite: messages[0] must be {MESSAGE}, not {{'role': 'user', 'content': 'Hi'}}",
+        ),
+        ("session_id='a/b'", "strands-sqlite: session_id must be text without slashes, not 'a/b'"),
+        ("agent_id='../a'", "strands-sqlite: agent_id must be text without slashes, not '../a'"),
+        ("state={'a': {1}}", "strands-sqlite: state must be JSON: Object of type set is not JSON serializable"),
         ("state=['vip']", "strands-sqlite: state must be a dict, not ['vip']"),
         ("in_memory='no'", "strands-sqlite: in_memory must be True or False, not 'no'"),
         ("durability=True", "strands-sqlite: durability must be text, not True"),
@@ -230,6 +268,6 @@ def test_the_options_are_in_the_help(suite: Suite) -> None:
         ]
     )
     assert (
-        "@pytest.mark.strands_session(session_id, messages, state, in_memory, durability): what the strands-sqlite "
-        "fixtures begin with"
+        "@pytest.mark.strands_session(session_id, agent_id, messages, state, in_memory, durability): what the "
+        "strands-sqlite fixtures begin with"
     ) in suite("", "--markers").outlines

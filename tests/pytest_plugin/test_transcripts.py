@@ -170,7 +170,8 @@ def test_any_user_of_the_database_will_do(
 def test_something_else_has_no_transcript(source: Any) -> None:
     """What is no database of ours is named."""
     text = (
-        f"transcript() takes a SQLiteSessionManager, a SessionStore or a SQLiteStorage, not a {type(source).__name__}"
+        "transcript() takes a SQLiteSessionManager, a SessionStore, a SQLiteStorage or a SnapshotSessionManager, "
+        f"not a {type(source).__name__}"
     )
     with pytest.raises(TypeError) as failure:
         transcript(source)

@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 from strands import Agent
-from strands.multiagent import GraphBuilder
 from strands.session.repository_session_manager import RepositorySessionManager
 from strands.types.exceptions import SessionException
 
 from pytest_strands_sqlite import ScriptedModel
 from strands_sqlite_session_manager import ConflictError
 
-from .backends import Backend, Manager, SQLiteBackend
+from .backends import Manager, SQLiteBackend
 from .samples import agent, crew, said, stock, text_of
 
 TICKS = 2000
@@ -45,63 +44,6 @@ def open_files() -> int:
     """Count the file descriptors of this process."""
     gc.collect()
     return len(os.listdir("/dev/fd"))  # noqa: PTH208 - only the number is wanted
-
-
-def test_every_call_may_come_from_a_new_thread_and_loop(manager: Manager) -> None:
-    """A manager belongs to no thread and no loop: each call may come from new ones, and sees what the last one did."""
-    on_a_new_thread(lambda: stock(manager, "s"))
-    on_a_new_thread(lambda: manager.update_agent("s", agent("a", step=2)))
-    on_a_new_thread(lambda: manager.create_message("s", "a", said(2, "third")))
-    on_a_new_thread(lambda: manager.update_message("s", "a", said(0, "changed")))
-
-    assert [text_of(found) for found in on_a_new_thread(lambda: manager.list_messages("s", "a"))] == [
-        "changed",
-        "second of s",
-        "third",
-    ]
-    assert on_a_new_thread(lambda: manager.read_agent("s", "a")).state == {"step": 2}
-    on_a_new_thread(lambda: manager.delete_session("s"))
-    assert on_a_new_thread(lambda: manager.read_session("s")) is None
-
-
-def test_synchronous_agent_call_after_call(backend: Backend) -> None:
-    """`agent()` may be called again and again, each call on a thread of its own, and a later agent resumes."""
-    first = new_agent(backend.open("s"), "one", "two", "three")
-    for prompt in ("1", "2", "3"):
-        first(prompt)
-
-    later = new_agent(backend.open("s"), "four")
-    later("4")
-
-    said_so_far = [message["content"][0]["text"] for message in later.messages]
-    assert said_so_far == ["1", "one", "2", "two", "3", "three", "4", "four"]
-    stored = backend.open("s").list_messages("s", "a")
-    assert [found.message_id for found in stored] == list(range(8))
-    assert [text_of(found) for found in stored] == said_so_far
-
-
-def test_graph_resumes_its_state(backend: Backend) -> None:
-    """A graph stores its state through the same bridge, and a later graph of the same id reads it."""
-
-    def build(manager: Manager) -> Any:
-        builder = GraphBuilder()
-        builder.add_node(new_agent(None, "drafted"), "draft")
-        builder.add_node(new_agent(None, "checked"), "check")
-        builder.add_edge("draft", "check")
-        builder.set_graph_id("m")
-        builder.set_max_node_executions(5)
-        builder.set_session_manager(manager)
-        return builder.build()
-
-    build(backend.open("s"))("write")
-
-    later = backend.open("s")
-    stored = later.read_multi_agent("s", "m")
-    assert stored is not None
-    assert stored["status"] == "completed"
-    assert sorted(stored["completed_nodes"]) == ["check", "draft"]
-    build(later)
-    assert later.read_multi_agent("s", "m") == stored
 
 
 def test_sqlite_keeps_no_connection_for_a_thread(sqlite: SQLiteBackend) -> None:

@@ -139,6 +139,7 @@ def administer(make_manager: Callable[[str], Manager], log: Log) -> None:
         "no crew": lambda: manager.update_multi_agent("admin", crew("nobody")),
         "separator": lambda: manager.read_session("a/b"),
         "separator in agent": lambda: manager.read_agent("admin", "../a"),
+        "separator in both": lambda: manager.read_agent("x/y", "v/w"),
         "no text": lambda: manager.read_session(None),  # type: ignore[arg-type]
         "no integer": lambda: manager.read_message("admin", "a", "0"),  # type: ignore[arg-type]
         "no JSON": lambda: manager.create_message("admin", "a", said(50, value={1})),

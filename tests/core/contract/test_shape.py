@@ -16,7 +16,7 @@ from strands.session.session_repository import SessionRepository
 from strands_sqlite_session_manager import SQLiteSessionManager
 
 from .backends import METHODS, Backend, Manager, SQLiteBackend
-from .samples import EARLY, agent, crew, said, session, stock
+from .samples import EARLY, session
 
 WRITTEN_FOR_S3 = {
     "bucket": "my-bucket",
@@ -72,53 +72,6 @@ def test_constructor_leaves_an_existing_session_as_it_is(backend: Backend) -> No
 def test_sqlite_has_the_parameters_of_s3(name: str) -> None:
     """Each method takes the parameters of `S3SessionManager` in the same order, with the same names and defaults."""
     assert keyword_names(getattr(SQLiteSessionManager, name)) == keyword_names(getattr(S3SessionManager, name))
-
-
-def test_unknown_keyword_arguments_are_ignored(manager: Manager) -> None:
-    """Each method takes the keyword arguments of a newer SDK and does what it does without them."""
-    newer: dict[str, Any] = {"of_a_newer_sdk": 1, "deep": True}
-    new = session("new")
-
-    assert manager.create_session(new, **newer) is new
-    assert manager.read_session("new", **newer) == new
-    assert manager.create_agent("new", agent("a"), **newer) is None
-    assert manager.update_agent("new", agent("a", step=2), **newer) is None
-    assert manager.read_agent("new", "a", **newer) == agent("a", step=2)
-    assert manager.create_message("new", "a", said(0), **newer) is None
-    assert manager.update_message("new", "a", said(0, "changed"), **newer) is None
-    assert manager.read_message("new", "a", 0, **newer) == said(0, "changed")
-    assert manager.list_messages("new", "a", **newer) == [said(0, "changed")]
-    assert manager.create_multi_agent("new", crew("m", {"step": 1}), **newer) is None
-    assert manager.update_multi_agent("new", crew("m", {"step": 2}), **newer) is None
-    assert manager.read_multi_agent("new", "m", **newer) == {"step": 2}
-    assert manager.delete_session("new", **newer) is None
-    assert manager.read_session("new", **newer) is None
-
-
-def test_calls_by_keyword_as_the_base_class_makes_them(manager: Manager) -> None:
-    """`list_messages` and `read_agent` can be called by keyword alone, which is how the SDK restores an agent."""
-    stock(manager, "s")
-
-    listed = manager.list_messages(session_id="s", agent_id="a", offset=1)
-    found = manager.read_agent(session_id="s", agent_id="a")
-
-    assert [message.message_id for message in listed] == [1]
-    assert found is not None
-    assert found.state == {"owner": "s"}
-
-
-def test_every_parameter_can_be_given_by_keyword(manager: Manager) -> None:
-    """The names of the parameters are part of the contract, those of the writing methods too."""
-    manager.create_session(session=session("k"))
-    manager.create_agent(session_id="k", session_agent=agent("a"))
-    manager.update_agent(session_id="k", session_agent=agent("a", level=2))
-    manager.create_message(session_id="k", agent_id="a", session_message=said(0))
-    manager.update_message(session_id="k", agent_id="a", session_message=said(0, "changed"))
-
-    assert manager.read_message(session_id="k", agent_id="a", message_id=0) == said(0, "changed")
-    assert manager.list_messages(session_id="k", agent_id="a", limit=1, offset=0) == [said(0, "changed")]
-    manager.delete_session(session_id="k")
-    assert manager.read_session(session_id="k") is None
 
 
 def test_sqlite_accepts_arguments_written_for_s3(sqlite: SQLiteBackend, caught: list[warnings.WarningMessage]) -> None:

@@ -62,3 +62,30 @@ def test_a_guard_is_asked_before_a_file_appears(tmp_path: Path) -> None:
         GUARDS.remove(refuse)
     assert asked == [f"{tmp_path}/sessions.db"]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_guard_is_asked_before_a_database_is_shared() -> None:
+    """It is told who joins, and what it raises reaches the caller, who then is no user; a closed one asks nobody."""
+    asked: list[tuple[str, object]] = []
+
+    def note(path: str, user: object) -> None:
+        asked.append((path, user))
+        if len(asked) == 2:
+            raise PermissionError(path)
+
+    with SQLiteSessionManager("s", ":memory:") as manager:
+        GUARDS.append(note)
+        try:
+            storage = SQLiteStorage(manager)
+            with pytest.raises(PermissionError):
+                SQLiteStorage(manager)
+            manager.close()
+            with pytest.raises(DatabaseClosedError):
+                SQLiteStorage(manager)
+        finally:
+            GUARDS.remove(note)
+        assert asked[0] == (":memory:", storage._database)
+        assert len(asked) == 2
+        storage.close()
+        with pytest.raises(DatabaseClosedError):
+            SQLiteStorage(storage)

@@ -1,4 +1,4 @@
-"""Where calls come from: several loops and threads at once, and tasks that are cancelled."""
+"""Where calls come from: several loops and threads at once, and calls that are cancelled."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-
-import pytest
 
 from .backends import Backend, Store
 from .samples import chance, said, snapshot
@@ -51,20 +49,6 @@ def test_every_call_may_come_from_a_new_loop_and_thread(store: Store) -> None:
     assert store.list() == [f"k{number}" for number in range(1, 5)]
 
 
-def test_concurrent_writes_of_different_keys_are_all_there(backend: Backend) -> None:
-    """Several loops in several threads, each with many writes under way: every value is there, whole."""
-    store = backend.open()
-
-    def writer(caller: int) -> Callable[[], Coroutine[Any, Any, Any]]:
-        return lambda: together([store.storage.write(f"{caller}/{n}", value(caller, n)) for n in range(15)])
-
-    at_once(*map(writer, range(CALLERS)))
-
-    expected = {f"{caller}/{n}": value(caller, n) for caller in range(CALLERS) for n in range(15)}
-    assert store.contents() == expected
-    assert backend.open().contents() == expected
-
-
 def test_concurrent_writes_through_several_storages(backend: Backend) -> None:
     """The same holds where each thread opens the place for itself, and works in a namespace of it."""
 
@@ -79,34 +63,6 @@ def test_concurrent_writes_through_several_storages(backend: Backend) -> None:
     }
 
 
-def test_concurrent_writes_of_one_key_leave_one_of_the_values(store: Store) -> None:
-    """Writers of one key overwrite each other; whoever reads meanwhile, or afterwards, reads one value whole."""
-    written = {value(caller, n) for caller in range(CALLERS) for n in range(10)}
-    store.write("k", b"before")
-    stop = threading.Event()
-
-    async def write(caller: int) -> None:
-        await together([store.storage.write("k", value(caller, n)) for n in range(10)])
-
-    async def read() -> set[bytes]:
-        seen = set()
-        while not stop.is_set():
-            seen.add(await store.storage.read("k"))
-            await asyncio.sleep(0)
-        return seen
-
-    with ThreadPoolExecutor(1) as pool:
-        reader = pool.submit(asyncio.run, read())
-        try:
-            at_once(*[lambda caller=caller: write(caller) for caller in range(CALLERS)])
-        finally:
-            stop.set()
-        assert reader.result() <= written | {b"before"}
-
-    assert store.read("k") in written
-    assert store.list() == ["k"]
-
-
 def test_writes_of_one_caller_keep_their_order(store: Store) -> None:
     """What was awaited later is newer: of writes one after the other, the last one stays, whatever others do."""
 
@@ -118,24 +74,6 @@ def test_writes_of_one_caller_keep_their_order(store: Store) -> None:
     at_once(*[lambda caller=caller: one_after_the_other(caller) for caller in range(CALLERS)])
 
     assert store.contents() == {f"k{caller}": value(caller, 14) for caller in range(CALLERS)}
-
-
-def test_concurrent_deletes_leave_the_others(store: Store) -> None:
-    """A hundred deletes at once, some of the same key, and writes beside them: gone is what was deleted, no more."""
-    store.fill({f"old/{n:03}": value(0, n) for n in range(150)})
-
-    async def clear(first: int) -> None:
-        await together([store.storage.delete(f"old/{n:03}") for n in range(first, first + 75)])
-
-    async def add() -> None:
-        await together([store.storage.write(f"new/{n}", value(1, n)) for n in range(20)])
-
-    at_once(lambda: clear(0), lambda: clear(50), add)
-
-    assert store.list("old/") == [f"old/{n:03}" for n in range(125, 150)]
-    assert store.contents() == {f"old/{n:03}": value(0, n) for n in range(125, 150)} | {
-        f"new/{n}": value(1, n) for n in range(20)
-    }
 
 
 def test_lists_and_searches_run_beside_writes(store: Store) -> None:
@@ -177,29 +115,6 @@ def test_snapshots_of_many_agents_at_once(store: Store) -> None:
     for caller, history in enumerate(histories):
         assert store.read(f"{caller}/latest") == history[-1]
         assert [store.read(f"{caller}/history/{turn}") for turn in range(8)] == history
-
-
-@pytest.mark.parametrize("size", [5, 300_000])
-def test_a_cancelled_write_is_whole_or_not_there(backend: Backend, size: int) -> None:
-    """Whenever a write is cancelled, the key has its old value or the new one; what is written next is what stays."""
-    store, old, new = backend.open(), chance(size), chance(size + 1, 2)
-
-    async def cancelled(turns: int) -> tuple[bool, bytes | None]:
-        write = asyncio.create_task(store.storage.write("k", new))
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        write.cancel()
-        (outcome,) = await asyncio.gather(write, return_exceptions=True)
-        return outcome is None, await store.storage.read("k")
-
-    for turns in (0, 1, 2, 3, 10, 200):
-        store.write("k", old)
-        finished, found = asyncio.run(cancelled(turns))
-
-        assert found in ((new,) if finished else (old, new))
-        assert backend.open().read("k") == found
-        store.write("k", b"next")
-        assert store.read("k") == backend.open().read("k") == b"next"
 
 
 def test_cancelled_writes_among_others(store: Store) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import unicodedata
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any, cast
@@ -49,32 +48,6 @@ REFUSED = ("", "/", "///", "..", "../a", "a/..", "a/../b", "/..", "a//../")
 
 BACKSLASHES = ("a\\b", "\\", "a/b\\", "..\\a")
 
-LOOK_ALIKES = (
-    "a",
-    "A",
-    "aa",
-    "a ",
-    "a.",
-    "a%",
-    "a_",
-    "à",
-    unicodedata.normalize("NFD", "à"),
-    "ß",
-    "ss",
-    "\N{LATIN SMALL LETTER DOTLESS I}",
-    "i",
-    "I",
-    "İ",
-    "1",
-    "01",
-    "1.0",
-    "K",
-    "\N{KELVIN SIGN}",
-    "\N{CYRILLIC SMALL LETTER A}",
-    "\N{ZERO WIDTH SPACE}",
-    "\N{ZERO WIDTH SPACE}a",
-)
-
 
 def test_keys_are_normalised(store: Store) -> None:
     """Runs of slashes are one and those at the ends go; everything else of a key is plain text."""
@@ -92,18 +65,6 @@ def test_keys_are_normalised(store: Store) -> None:
 def calls(store: Store, key: str) -> list[Callable[[], object]]:
     """Return one call of each kind that takes a key."""
     return [lambda: store.write(key, b"3"), lambda: store.read(key), lambda: store.delete(key)]
-
-
-def test_keys_that_are_no_path_are_refused(store: Store) -> None:
-    """An empty key and a `..` segment are a `StorageError`, and what is stored stays as it is."""
-    store.fill({"a": b"1", "b/c": b"2"})
-
-    for key in REFUSED:
-        for call in calls(store, key):
-            with pytest.raises(StorageError):
-                call()
-
-    assert store.contents() == {"a": b"1", "b/c": b"2"}
 
 
 @having(Can.REFUSE_BACKSLASHES)
@@ -133,38 +94,6 @@ def test_keys_that_are_no_text_are_refused(store: Store) -> None:
                 call()
 
     assert store.contents() == {"a": b"1"}
-
-
-def test_keys_differ_by_every_character(store: Store) -> None:
-    """Case, accents and how they are written, blanks and digits: whatever differs is another key."""
-    values = {key: f"value of {key}".encode() for key in LOOK_ALIKES}
-
-    store.fill(values)
-
-    assert store.contents() == values
-    store.delete("a")
-    assert set(store.list()) == set(LOOK_ALIKES) - {"a"}
-
-
-@having(Can.HOLD_A_KEY_BELOW_A_KEY)
-def test_a_key_may_lie_below_another(store: Store) -> None:
-    """A slash is a character of a key and no folder: `a`, `a/b` and `a/b/c` are three values."""
-    store.fill({"a/b/c": b"3", "a": b"1", "a/b": b"2"})
-
-    assert store.contents() == {"a": b"1", "a/b": b"2", "a/b/c": b"3"}
-    assert store.read("a/b/c/d") is None
-
-
-@lacking(Can.HOLD_A_KEY_BELOW_A_KEY)
-def test_oracle_has_no_key_below_a_key(store: Store) -> None:
-    """The SDK's files refuse a key below another one, and a key above."""
-    store.fill({"a": b"1", "b/c": b"2"})
-
-    for key in ("a/b", "b"):
-        with pytest.raises(StorageError):
-            store.write(key, b"3")
-
-    assert store.contents() == {"a": b"1", "b/c": b"2"}
 
 
 @having(Can.TAKE_DOTS_AS_TEXT)

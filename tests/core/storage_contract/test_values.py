@@ -37,39 +37,6 @@ def test_bytes_that_resemble_a_snapshot_come_back_exactly(store: Store) -> None:
     assert wrong == []
 
 
-def test_nothing_stored_is_none_and_empty_is_not(store: Store) -> None:
-    """A key without a value reads as None; a value without bytes is a value."""
-    assert store.read("a") is None
-
-    store.write("a", b"")
-
-    assert store.read("a") == b""
-    assert store.list() == ["a"]
-    assert store.read("b") is None
-
-
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_any_bytes_like_value_is_taken(store: Store, kind: type) -> None:
-    """`bytes`, `bytearray` and `memoryview` are stored alike."""
-    for size in (0, 7, 5000):
-        store.write("a", kind(chance(size)))
-
-        assert store.read("a") == chance(size)
-
-
-def test_what_the_caller_does_to_a_buffer_later_changes_nothing(store: Store) -> None:
-    """A value is what the buffer held when it was written."""
-    small, large = bytearray(b"tea"), bytearray(chance(5000))
-    store.write("small", small)
-    store.write("large", memoryview(large))
-
-    small[:] = b"ale"
-    large[:] = bytes(5000)
-
-    assert store.read("small") == b"tea"
-    assert store.read("large") == chance(5000)
-
-
 @having(Can.TAKE_ANY_BUFFER)
 def test_a_buffer_with_gaps_is_stored_as_the_bytes_that_it_shows(store: Store) -> None:
     """Every second byte of a buffer is a value as well."""
@@ -125,46 +92,6 @@ def test_equal_values_under_two_keys_live_apart(store: Store) -> None:
         store.write("b", b"tea")
 
         assert store.contents() == {"b": b"tea", "c/d": chance(size)}
-
-
-def test_delete_removes_one_value(store: Store) -> None:
-    """A deleted key reads as None and is not listed; its neighbours stay; it may be written again."""
-    store.fill({"a": b"1", "ab": b"2", "b/c": chance(5000), "b/d": b"4"})
-
-    store.delete("a")
-    store.delete("b/c")
-
-    assert store.read("a") is None
-    assert store.contents() == {"ab": b"2", "b/d": b"4"}
-    store.write("b/c", b"again")
-    assert store.contents() == {"ab": b"2", "b/c": b"again", "b/d": b"4"}
-
-
-def test_delete_of_nothing_is_no_error(store: Store) -> None:
-    """Whatever is not there may be deleted, and deleted again, and nothing else goes with it."""
-    store.fill({"a/b": b"1"})
-    for key in ("missing", "a/missing", "missing/b", "A/B", "a/b/c"):
-        store.delete(key)
-        store.delete(key)
-
-    assert store.contents() == {"a/b": b"1"}
-    store.delete("a/b")
-    store.delete("a/b")
-    assert store.contents() == {}
-
-
-@having(Can.HOLD_A_KEY_BELOW_A_KEY)
-def test_delete_of_a_key_leaves_the_keys_below_it(store: Store) -> None:
-    """A key is no folder: deleting it deletes one value, and a part of a key is no key."""
-    store.fill({"a": b"1", "a/b": b"2", "a/b/c": b"3"})
-
-    store.delete("a/b")
-    assert store.contents() == {"a": b"1", "a/b/c": b"3"}
-
-    store.delete("a/b")
-    store.delete("a")
-    assert store.contents() == {"a/b/c": b"3"}
-    assert store.read("a") is None
 
 
 def test_a_growing_conversation_comes_back_at_every_length(backend: Backend) -> None:

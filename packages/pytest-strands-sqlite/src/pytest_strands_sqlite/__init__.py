@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from ._sessions import SessionFactory
     from ._watch import LeakedSessionWarning
     from .faults import SessionFaults
-    from .replay import RecordedScript, record_script
+    from .replay import RecordedScript, RecordedStep, record_script
     from .scripted_model import (
+        Answer,
         ModelCall,
         Reasoning,
         Redaction,
@@ -21,17 +22,20 @@ if TYPE_CHECKING:
         ScriptedModel,
         ScriptError,
         ScriptExhaustedError,
+        Step,
         ToolCall,
         ToolNotOfferedError,
     )
     from .transcripts import Line, Transcript, transcript
 
 _ROOMS = {
+    "Answer": "scripted_model",
     "LeakedSessionWarning": "_watch",
     "Line": "transcripts",
     "ModelCall": "scripted_model",
     "Reasoning": "scripted_model",
     "RecordedScript": "replay",
+    "RecordedStep": "replay",
     "Redaction": "scripted_model",
     "Reply": "scripted_model",
     "Script": "scripted_model",
@@ -41,6 +45,7 @@ _ROOMS = {
     "SessionFactory": "_sessions",
     "SessionFaults": "faults",
     "SessionOptions": "_options",
+    "Step": "scripted_model",
     "ToolCall": "scripted_model",
     "ToolNotOfferedError": "scripted_model",
     "Transcript": "transcripts",
@@ -50,11 +55,13 @@ _ROOMS = {
 _MODULES = {"contracts", "factories", "faults", "plugin", "replay", "scripted_model", "transcripts"}
 
 __all__ = [
+    "Answer",
     "LeakedSessionWarning",
     "Line",
     "ModelCall",
     "Reasoning",
     "RecordedScript",
+    "RecordedStep",
     "Redaction",
     "Reply",
     "Script",
@@ -64,6 +71,7 @@ __all__ = [
     "SessionFactory",
     "SessionFaults",
     "SessionOptions",
+    "Step",
     "ToolCall",
     "ToolNotOfferedError",
     "Transcript",

@@ -25,7 +25,15 @@ def no_flag(name: str, error: Exception) -> str:
 
 def wrong_message(number: int, message: object) -> str:
     """Say that something is neither a text nor a message of the SDK."""
-    return f"strands-sqlite: messages[{number}] must be text, or a dict with role and content, not {message!r}"
+    return (
+        f"strands-sqlite: messages[{number}] must be text, or a dict with the role user or assistant and a list as "
+        f"content, not {message!r}"
+    )
+
+
+def no_json(name: str, error: Exception) -> str:
+    """Say that JSON cannot hold an option."""
+    return f"strands-sqlite: {name} must be JSON: {error}"
 
 
 def wrong_config(value: object) -> str:
@@ -91,6 +99,11 @@ def more_sessions(shown: int) -> str:
     return f"(the last {shown} sessions; there are more)"
 
 
+def more_snapshots(shown: int) -> str:
+    """Say, in the report of a test, that it does not show the snapshots of all sessions."""
+    return f"(the snapshots of {shown} sessions; there are more)"
+
+
 def transcript_lacks(what: str, transcript: str) -> str:
     """Say what a conversation does not have, and show it."""
     return f"{what}\n\n{transcript}"
@@ -139,7 +152,15 @@ def no_role(role: str) -> str:
 
 def no_transcript(kind: str) -> str:
     """Say that something holds no conversation that could be read."""
-    return f"transcript() takes a SQLiteSessionManager, a SessionStore or a SQLiteStorage, not a {kind}"
+    return (
+        "transcript() takes a SQLiteSessionManager, a SessionStore, a SQLiteStorage or a SnapshotSessionManager, "
+        f"not a {kind}"
+    )
+
+
+def no_snapshots(session_id: str) -> str:
+    """Say that there is no such session, neither as messages nor as snapshots."""
+    return f"Session {session_id} does not exist"
 
 
 def no_session(kind: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +24,8 @@ class SessionOptions:
 
     Attributes:
         session_id: The session of `sqlite_session_manager`, and of every factory that is given no other.
+        agent_id: The agent whose messages and state these are, and that `agent_factory` makes where it is given no
+            other.
         messages: What was said before the test: texts, by the user and the agent in turns, or messages of the SDK.
         state: The agent's state before the test.
         in_memory: Whether the database is in memory, or a file below `tmp_path`.
@@ -31,6 +34,7 @@ class SessionOptions:
     """
 
     session_id: str = "session"
+    agent_id: str = "default"
     messages: Sequence[str | Message] = ()
     state: Mapping[str, Any] = field(default_factory=dict)
     in_memory: bool = True
@@ -48,9 +52,16 @@ class SessionOptions:
             value = getattr(self, name)
             if not isinstance(value, kind) or (kind is Sequence and isinstance(value, str | bytes)):
                 raise TypeError(_failures.wrong_type(name, value, _WORDS[kind]))
+        for name in ("session_id", "agent_id"):
+            if "/" in getattr(self, name):
+                raise ValueError(_failures.wrong_type(name, getattr(self, name), "text without slashes"))
         for number, message in enumerate(self.messages):
             if not _is_message(message):
                 raise TypeError(_failures.wrong_message(number, message))
+        try:
+            json.dumps(dict(self.state))
+        except (TypeError, ValueError) as error:
+            raise TypeError(_failures.no_json("state", error)) from error
         if self.durability not in DURABILITIES:
             raise ValueError(_failures.unknown_value("durability", self.durability, DURABILITIES))
 
@@ -72,6 +83,7 @@ class SessionOptions:
 
 _KINDS: dict[str, type] = {
     "session_id": str,
+    "agent_id": str,
     "messages": Sequence,
     "state": Mapping,
     "in_memory": bool,
@@ -83,7 +95,9 @@ _MARKED = {each.name for each in fields(SessionOptions)} - {"keep"}
 
 
 def _is_message(value: object) -> bool:
-    return isinstance(value, str) or (isinstance(value, Mapping) and {"role", "content"} <= set(value))
+    if not isinstance(value, Mapping):
+        return isinstance(value, str)
+    return value.get("role") in {"user", "assistant"} and isinstance(value.get("content"), list)
 
 
 def add_options(parser: pytest.Parser) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from strands_sqlite_session_manager import SessionStore
+from strands_sqlite_session_manager import SessionStore, SQLiteStorage
 
 from . import _failures
-from .transcripts import transcript
+from ._snapshots import find_snapshot_sessions
+from .transcripts import snapshot_transcript, transcript
 
 if TYPE_CHECKING:
     from ._sessions import SessionFactory
@@ -31,7 +32,11 @@ def sections(factory: SessionFactory) -> list[tuple[str, str]]:
 
 
 def _conversations(factory: SessionFactory) -> str:
-    with SessionStore(factory.database) as store:
+    with SessionStore(factory.database) as store, SQLiteStorage(store) as storage:
         page = store.list_sessions(limit=_MOST)
-        texts = [str(transcript(store, session.session_id)) for session in reversed(page.sessions)]
-    return "\n\n".join([_failures.more_sessions(_MOST), *texts] if page.after is not None else texts)
+        texts = [_failures.more_sessions(_MOST)] if page.after is not None else []
+        texts += [str(transcript(store, session.session_id)) for session in reversed(page.sessions)]
+        found = find_snapshot_sessions(storage)
+        texts += [_failures.more_snapshots(_MOST)] if len(found) > _MOST else []
+        texts += [str(snapshot_transcript(namespace, session_id)) for namespace, session_id in found[-_MOST:]]
+    return "\n\n".join(texts)

@@ -2,12 +2,17 @@
 
 from strands.types.exceptions import EventLoopException
 
+_PUBLIC = "pytest_strands_sqlite"
+"""Where users import these from, and so what reports name."""
+
 
 class ScriptError(EventLoopException):
     """The script and what the agent did do not fit together.
 
     An `EventLoopException`, because the SDK wraps every other error of a model in one once a tool has run.
     """
+
+    __module__ = _PUBLIC
 
     def __init__(self, text: str) -> None:
         """Say what does not fit."""
@@ -21,6 +26,8 @@ class ScriptExhaustedError(ScriptError):
     the call that the test did not expect, such as a retry or a structured-output round.
     """
 
+    __module__ = _PUBLIC
+
 
 class ToolNotOfferedError(ScriptError, ValueError):
     """A step calls a tool that the agent did not offer.
@@ -28,3 +35,5 @@ class ToolNotOfferedError(ScriptError, ValueError):
     The message lists what was offered. Correct the name, or give the agent the tool; for a Pydantic object, call the
     agent with `structured_output_model`. `ScriptedModel(..., check_tools=False)` lets the model call what it likes.
     """
+
+    __module__ = _PUBLIC

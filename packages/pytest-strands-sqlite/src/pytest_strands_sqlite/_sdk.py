@@ -1,12 +1,15 @@
-"""Everything this package uses of the core that the core does not call public."""
+"""Everything this package uses of the core and of the SDK that these do not call public."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from strands_sqlite_session_manager._guards import GUARDS
 
-__all__ = ["GUARDS", "is_open", "watch_sharing"]
+if TYPE_CHECKING:
+    from strands.session import SnapshotSessionManager
+
+__all__ = ["GUARDS", "is_namespaced", "is_open", "storage_of"]
 
 
 def is_open(state: dict[str, Any]) -> bool:
@@ -14,13 +17,15 @@ def is_open(state: dict[str, Any]) -> bool:
     return "_file" in state and not state["_closed"]
 
 
-def watch_sharing(user: Any, watch: Any) -> None:
-    """Let `watch` be asked whenever somebody joins the database of `user`, as it is when a database is opened."""
-    share = user.share_database
+def is_namespaced(storage: object) -> bool:
+    """Tell whether a storage is scoped already, so that the SDK puts no prefix in front of its keys."""
+    return hasattr(storage, "_namespaced")
 
-    def share_database(options: object) -> Any:
-        database = share(options)
-        watch(database.path, database)
-        return database
 
-    vars(user)["share_database"] = share_database
+def storage_of(manager: SnapshotSessionManager) -> Any:
+    """Return where a manager of snapshots keeps them, below the prefix that the SDK puts in front.
+
+    Raises:
+        RuntimeError: It has no storage yet, and gets that of its first agent.
+    """
+    return manager._resolved_storage  # noqa: SLF001 - the SDK has no other way

@@ -12,7 +12,6 @@ from strands.session import SnapshotSessionManager
 from strands_sqlite_session_manager import SessionStore, SQLiteSessionError, SQLiteSessionManager, SQLiteStorage
 
 from ._memory import MemoryDatabase
-from ._sdk import watch_sharing
 from .scripted_model import ScriptedModel
 
 if TYPE_CHECKING:
@@ -21,10 +20,9 @@ if TYPE_CHECKING:
     from strands.types.content import Message
 
     from ._options import SessionOptions
-    from ._watch import Watch
     from .faults import SessionFaults
 
-_User = TypeVar("_User", MemoryDatabase, SessionStore, SQLiteSessionManager, SQLiteStorage)
+_User = TypeVar("_User", SessionStore, SQLiteSessionManager, SQLiteStorage)
 
 _PATIENCE = 0.2
 """How long writes wait for a lock, in seconds, where a test lets them fail."""
@@ -55,7 +53,6 @@ class SessionFactory:
         folder: Callable[[], Path],
         *,
         faults: SessionFaults | None = None,
-        watch: Watch | None = None,
     ) -> None:
         """Open the database of a test.
 
@@ -63,17 +60,15 @@ class SessionFactory:
             options: What the test says about its sessions.
             folder: Gives the folder of its file, if it is to be a file.
             faults: What can go wrong with that file.
-            watch: Is told who else uses the database.
         """
         self.options = options
         self.file: Path | None = None
         self._opened = ExitStack()
         self._faults = faults
-        self._watch = watch
         self._root: MemoryDatabase | None = None
         self._defaults: dict[str, Any] = {"durability": options.durability}
         if options.in_memory and not options.keep and faults is None:
-            self._root = self._watched(MemoryDatabase())
+            self._root = MemoryDatabase()
         else:
             self.file = folder() / "sessions.db"
             if faults is not None:
@@ -149,17 +144,13 @@ class SessionFactory:
 
     def _closing(self, user: _User) -> _User:
         self._opened.callback(user.close)
-        return self._watched(user)
-
-    def _watched(self, user: _User) -> _User:
-        if self._watch is not None:
-            watch_sharing(user, self._watch)
         return user
 
     def _seed(self) -> None:
         """Store what was said before the test, as an agent without a model would have."""
         messages = _messages(self.options.messages)
         Agent(
+            agent_id=self.options.agent_id,
             model=ScriptedModel(),
             messages=messages,
             state=dict(self.options.state),

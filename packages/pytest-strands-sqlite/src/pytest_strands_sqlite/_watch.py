@@ -26,7 +26,7 @@ class LeakedSessionWarning(pytest.PytestWarning):
 
 
 class Watch:
-    """Is asked before each database is opened."""
+    """Is asked before each database is opened or shared."""
 
     def __init__(self, real: Iterable[str]) -> None:
         """Refuse the files `real`."""

@@ -47,7 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the marker, check the options, and watch over the databases of the user."""
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(session_id, messages, state, in_memory, durability): what the strands-sqlite fixtures begin with",
+        f"{MARKER}(session_id, agent_id, messages, state, in_memory, durability): "
+        "what the strands-sqlite fixtures begin with",
     )
     config.stash[_OPTIONS] = read_options(config)
     config.stash[_OPENED] = []
@@ -144,7 +145,7 @@ def opened_factory(
         options = _marked(request, options)
     watch = _stashed(request.config, _WATCH)
     with watch.leaks():
-        factory = SessionFactory(options, folder, faults=faults, watch=watch)
+        factory = SessionFactory(options, folder, faults=faults)
         shown = (request.fixturename, request.node, factory)
         request.config.stash[_OPENED].append(shown)
         try:
@@ -161,7 +162,7 @@ def agent_maker(
     from strands import Agent  # noqa: PLC0415 - imports the SDK
 
     def make(*steps: Step, session_id: str | None = None, **options: Any) -> Agent:
-        given = {"callback_handler": None, **defaults, **options}
+        given = {"callback_handler": None, "agent_id": sessions.options.agent_id, **defaults, **options}
         if steps and "model" in given:
             raise TypeError(_failures.both_given("steps", "model"))
         if session_id is not None and "session_manager" in given:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import _failures
+from ._sdk import storage_of
+from ._snapshots import below_sessions, read_snapshots
 
 if TYPE_CHECKING:
-    from strands_sqlite_session_manager import SessionStore, SQLiteSessionManager, SQLiteStorage, StoredMessage
+    from strands.session import SnapshotSessionManager
 
-    Source = SQLiteSessionManager | SessionStore | SQLiteStorage
+    from strands_sqlite_session_manager import SessionStore, SQLiteSessionManager, SQLiteStorage
+
+    Source = SQLiteSessionManager | SessionStore | SQLiteStorage | SnapshotSessionManager
 
 _LONGEST = 200
 _INDENT = "\n" + " " * 16
@@ -59,11 +63,13 @@ class Transcript:
         session_id: The session.
         lines: What was said, agent by agent.
         states: The state of each agent.
+        is_snapshot: Whether it is the newest snapshot of each agent, with the messages that the agent still held.
     """
 
     session_id: str
     lines: tuple[Line, ...]
     states: Mapping[str, Mapping[str, Any]]
+    is_snapshot: bool = False
 
     def __str__(self) -> str:
         """Return the conversation, a line for each thing that was said."""
@@ -168,7 +174,7 @@ class Transcript:
         if not self.states:
             yield f"session {self.session_id}, no agent"
         for agent_id in self.states:
-            yield f"session {self.session_id}, agent {agent_id}"
+            yield f"session {self.session_id}, agent {agent_id}{', snapshot' if self.is_snapshot else ''}"
             yield from map(str, self._of(agent_id)) if self._of(agent_id) else ["      (nothing was said)"]
 
 
@@ -182,8 +188,11 @@ def transcript(source: Source, session_id: str | None = None) -> Transcript:
         transcript(sqlite_session_manager).assert_called("find", {"order": 7})
     ```
 
+    Of a session that is kept as snapshots, this is the newest snapshot of each agent: what the agent would resume with.
+
     Args:
-        source: A session manager, a storage or a store on the database.
+        source: A session manager, a storage or a store on the database, or the SDK's manager of snapshots. A session
+            that is kept in both ways is read from its messages, and from its snapshots for the manager of those.
         session_id: The session; that of the session manager without it.
 
     Raises:
@@ -191,35 +200,77 @@ def transcript(source: Source, session_id: str | None = None) -> Transcript:
         TypeError: The source is none of these.
         ValueError: The source has no session of its own, and none is named.
     """
-    from strands_sqlite_session_manager import (  # noqa: PLC0415 - nothing of the SDK before it is needed
+    from strands.session import SnapshotSessionManager  # noqa: PLC0415 - nothing of the SDK before it is needed
+
+    from strands_sqlite_session_manager import SessionStore, SQLiteSessionManager, SQLiteStorage  # noqa: PLC0415
+
+    if not isinstance(source, SQLiteSessionManager | SessionStore | SQLiteStorage | SnapshotSessionManager):
+        raise TypeError(_failures.no_transcript(type(source).__name__))
+    wanted = getattr(source, "session_id", None) if session_id is None else session_id
+    if wanted is None:
+        raise ValueError(_failures.no_session(type(source).__name__))
+    if isinstance(source, SnapshotSessionManager):
+        return snapshot_transcript(storage_of(source), wanted)
+    return _stored(source, wanted)
+
+
+def _stored(source: SQLiteSessionManager | SessionStore | SQLiteStorage, session_id: str) -> Transcript:
+    from strands_sqlite_session_manager import (  # noqa: PLC0415 - as in `transcript`
+        NotFoundError,
         SessionStore,
         SQLiteSessionManager,
         SQLiteStorage,
     )
 
-    if not isinstance(source, SQLiteSessionManager | SessionStore | SQLiteStorage):
-        raise TypeError(_failures.no_transcript(type(source).__name__))
-    wanted = getattr(source, "session_id", None) if session_id is None else session_id
-    if wanted is None:
-        raise ValueError(_failures.no_session(type(source).__name__))
     with SessionStore(source) as store:
-        agents = [agent.agent_id for agent in store.summarize_session(wanted).agents]
-        lines = [line for agent_id in agents for line in _lines(agent_id, store.read_messages(wanted, agent_id))]
-        with SQLiteSessionManager(wanted, store) as manager:
-            stored = {agent_id: manager.read_agent(wanted, agent_id) for agent_id in agents}
+        try:
+            agents = [agent.agent_id for agent in store.summarize_session(session_id).agents]
+        except NotFoundError:
+            with SQLiteStorage(store) as shared:
+                storage = source if isinstance(source, SQLiteStorage) else shared
+                return snapshot_transcript(below_sessions(storage), session_id)
+        lines = [
+            line
+            for agent_id in agents
+            for line in _lines(
+                agent_id,
+                [(each.message_id, each.message, each.redacted) for each in store.read_messages(session_id, agent_id)],
+            )
+        ]
+        with SQLiteSessionManager(session_id, store) as manager:
+            stored = {agent_id: manager.read_agent(session_id, agent_id) for agent_id in agents}
     states = {agent_id: agent.state for agent_id, agent in stored.items() if agent is not None}
-    return Transcript(wanted, tuple(lines), states)
+    return Transcript(session_id, tuple(lines), states)
 
 
-def _lines(agent_id: str, messages: Sequence[StoredMessage]) -> Iterator[Line]:
+def snapshot_transcript(storage: Any, session_id: str) -> Transcript:
+    """Return what the snapshots of a session hold; `storage` is below the prefix that the SDK puts in front.
+
+    Raises:
+        NotFoundError: There is no such session.
+    """
+    from strands_sqlite_session_manager import NotFoundError  # noqa: PLC0415 - as in `transcript`
+
+    snapshots = read_snapshots(storage, session_id)
+    if not snapshots:
+        raise NotFoundError(_failures.no_snapshots(session_id))
+    lines = [
+        line
+        for agent_id, data in snapshots.items()
+        for line in _lines(agent_id, [(number, each, False) for number, each in enumerate(data["messages"])])
+    ]
+    states = {agent_id: data.get("state", {}) for agent_id, data in snapshots.items()}
+    return Transcript(session_id, tuple(lines), states, is_snapshot=True)
+
+
+def _lines(agent_id: str, messages: Iterable[tuple[int, Mapping[str, Any], bool]]) -> Iterator[Line]:
+    """Yield what messages say, each given with its place and whether it is redacted."""
     tools: dict[str, str] = {}
-    for message in messages:
-        content = message.message.get("content")
+    for number, message, redacted in messages:
+        content, role = message.get("content"), str(message.get("role"))
         for block in content if isinstance(content, list) else []:
             for kind, text, tool, arguments in _said(block, tools):
-                yield Line(
-                    agent_id, message.message_id, message.role, kind, text, tool, arguments, redacted=message.redacted
-                )
+                yield Line(agent_id, number, role, kind, text, tool, arguments, redacted=redacted)
 
 
 def _said(block: object, tools: dict[str, str]) -> Iterator[tuple[str, str, str | None, Any]]:

@@ -53,7 +53,8 @@ class OpenFile:
                     prepare(connection, self.path)
                 self.in_memory = not connection.filename
             except BaseException:
-                connection.close()
+                with translated(self.path):  # closing writes the WAL into the file, which may fail too
+                    connection.close()
                 raise
             self.writer.connection = connection
             self._opened = True
@@ -180,6 +181,8 @@ def share(file: OpenFile, user: object) -> None:
         if not file.users:
             message = f"database=<{file.path}> was closed"
             raise DatabaseClosedError(message)
+        for guard in GUARDS:
+            guard(file.path, user)
         file.users.add(user)
 
 

@@ -16,13 +16,14 @@ class Capability(Enum):
 class RepositoryCapability(Capability):
     """What a `SessionRepository` may promise."""
 
+    ANY_JSON = "whatever Python's JSON reads and writes comes back: NaN, NUL, integers of any length, deep nesting"
     APPEND_ONLY = "other content under the id of a stored message is refused, the same content once more is accepted"
     ATOMIC_CREATE = "of several who create one session at the same moment exactly one succeeds"
     BYTES = "bytes come back, at any depth of a message and of an agent's state"
     DELETION = "`delete_session(session_id)` removes a session with everything in it"
     MULTI_AGENT = "the states of multi-agents are stored"
     OTHER_PROCESSES = "another process that opens the same place sees what is stored, also after a kill"
-    PARENTS_REQUIRED = "a message without its agent, and an agent without its session, are refused"
+    PARENTS_REQUIRED = "a message without its agent, and an agent or multi-agent without its session, are refused"
     UNKNOWN_FIELDS = "fields that only a newer SDK knows are stored with their record; needs `stored_fields`"
     UPGRADES = "a place that an older version wrote opens; needs `lay_old_place`"
 
@@ -51,17 +52,17 @@ class StorageCapability(Capability):
     UPGRADES = "a place that an older version wrote opens; needs `lay_old_place`"
 
 
-def needs(capability: Capability) -> Callable[[_Test], _Test]:
-    """Let a test run only where `capability` is claimed."""
+def needs(*capabilities: Capability) -> Callable[[_Test], _Test]:
+    """Let a test run only where all of these are claimed."""
 
     def mark(test: _Test) -> _Test:
-        vars(test)["strands_capability"] = capability
+        vars(test)["strands_capabilities"] = capabilities
         return test
 
     return mark
 
 
-def needed_by(test: object) -> Capability | None:
-    """Return the capability that a test needs; None for a test that everyone must pass."""
-    found = getattr(test, "strands_capability", None)
-    return found if isinstance(found, Capability) else None
+def needed_by(test: object) -> tuple[Capability, ...]:
+    """Return the capabilities that a test needs; none for a test that everyone must pass."""
+    found: tuple[Capability, ...] = getattr(test, "strands_capabilities", ())
+    return found

@@ -21,6 +21,8 @@ _Subject = TypeVar("_Subject")
 class BrokenPromiseError(AssertionError):
     """A contract is not kept; the message says what was expected of whom, and what was found."""
 
+    __module__ = "pytest_strands_sqlite.contracts"
+
 
 class Contract(Generic[_Subject]):
     """The base of the contract suites; subclass one of them, not this.
@@ -76,19 +78,19 @@ class Contract(Generic[_Subject]):
     def _contract(self, request: pytest.FixtureRequest) -> Iterator[None]:
         """Run the test if it belongs to what is claimed; note what it is for the summary; close what it opened."""
         self._opened, self._request = [], request
-        capability = needed_by(getattr(request, "function", None))
-        self._note(BASE if capability is None else OPTIONAL if capability in self.capabilities else UNCLAIMED)
-        if capability is not None and capability not in self.capabilities:
-            pytest.skip(_failures.not_claimed(capability.name, capability.value))
+        needed = needed_by(getattr(request, "function", None))
+        unclaimed = [capability for capability in needed if capability not in self.capabilities]
+        if unclaimed:
+            self._note(UNCLAIMED, unclaimed[0].name)
+            pytest.skip(_failures.not_claimed(unclaimed[0].name, unclaimed[0].value))
+        self._note(OPTIONAL if needed else BASE, needed[0].name if needed else "")
         name = getattr(request.node, "originalname", request.node.name)
         if name in self.known_deviations:
             request.applymarker(pytest.mark.xfail(reason=self.known_deviations[name], strict=True))
         yield
         self._close_all()
 
-    def _note(self, kind: str) -> None:
-        capability = needed_by(self._request.function)
-        name = "" if capability is None else capability.name
+    def _note(self, kind: str, name: str) -> None:
         self._request.node.user_properties.append((PROPERTY, [type(self).__name__, kind, name]))
 
     def _keep(self, subject: _Subject) -> _Subject:

@@ -63,6 +63,14 @@ def text(message: SessionMessage | None) -> str:
     return "(nothing)" if message is None else message.message["content"][0].get("text", "(no text)")
 
 
+def nested(depth: int, leaf: object = "leaf") -> object:
+    """Return `leaf` below `depth` lists and dicts in turn."""
+    value = leaf
+    for level in range(depth):
+        value = [value] if level % 2 else {"k": value}
+    return value
+
+
 def exact(value: object) -> str:
     """Return a text that differs wherever two values differ: in type, in the order of keys, in bytes."""
     return json.dumps(encode_bytes_values(value), ensure_ascii=False)

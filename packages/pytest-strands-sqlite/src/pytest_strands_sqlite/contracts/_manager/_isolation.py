@@ -49,6 +49,12 @@ class Isolation(ManagerSection):
         self._expect("begin with no message", said(agent), [])
         self._expect("begin with no state", agent.state.get(), {})
 
+    def test_a_session_id_with_a_slash_is_refused(self, place: Path) -> None:
+        """A manager is not built on an id with a path separator: that is a `ValueError`, as everywhere in the SDK."""
+        for bad in ("a/b", "/a", "../a"):
+            with self._refused(f"refuse the session id {bad!r}", ValueError):
+                self._manager(place, bad)
+
     @needs(ManagerCapability.DELETION)
     def test_a_deleted_session_takes_everything_along(self, place: Path) -> None:
         """A deleted session begins anew with nothing of the old one; sessions with similar ids stay."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-from strands import tool
+from strands import Agent, tool
+from strands.multiagent import GraphBuilder
 from strands.types.content import Messages
 
 from pytest_strands_sqlite.contracts._capabilities import ManagerCapability, needs
 from pytest_strands_sqlite.contracts._records import Crew, exact
-from pytest_strands_sqlite.scripted_model import Redaction, ToolCall
+from pytest_strands_sqlite.scripted_model import Redaction, ScriptedModel, ToolCall
 
 from ._base import ManagerSection, said
 
@@ -128,3 +129,22 @@ class RoundTrip(ManagerSection):
         self._manager(place).initialize_multi_agent(second)
 
         self._expect("restore the state of the multi-agent", exact(second.state), exact(first.state))
+
+    @needs(ManagerCapability.MULTI_AGENT)
+    def test_the_state_of_a_graph_is_stored(self, place: Path) -> None:
+        """A graph stores its state while it runs, and another process is given it."""
+        builder = GraphBuilder()
+        for name in ("draft", "check"):
+            builder.add_node(Agent(name=name, model=ScriptedModel(f"{name} done"), callback_handler=None), name)
+        builder.add_edge("draft", "check")
+        builder.set_graph_id("m")
+        builder.set_max_node_executions(5)
+        builder.set_session_manager(self._manager(place))
+        builder.build()("write")
+        self._close_all()
+
+        later: Any = Crew("m", {})
+        self._manager(place).initialize_multi_agent(later)
+
+        found = later.state.get("status"), sorted(later.state.get("completed_nodes", ()))
+        self._expect("hold the state of the graph", found, ("completed", ["check", "draft"]))

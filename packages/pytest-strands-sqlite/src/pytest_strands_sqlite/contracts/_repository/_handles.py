@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from strands.session.session_repository import SessionRepository
 from strands.types.exceptions import SessionException
 
 from pytest_strands_sqlite.contracts._capabilities import RepositoryCapability, needs
-from pytest_strands_sqlite.contracts._records import said, session, texts
+from pytest_strands_sqlite.contracts._records import agent, said, session, texts
 
 from ._base import RepositorySection
+
+_Found = TypeVar("_Found")
 
 _ROUNDS = 12
 _EACH = 6
@@ -40,6 +46,20 @@ class Handles(RepositorySection):
         found = texts(handles[1].list_messages("s", "a"))
 
         self._expect("hold the turns of both", found, [f"message {number}" for number in range(6)])
+
+    def test_every_call_may_come_from_a_new_thread_and_loop(self, place: Path) -> None:
+        """A repository belongs to no thread and no loop: a synchronous agent calls from new ones each time."""
+        repository = self._handle(place)
+        _on_a_new_thread(lambda: self._add_agent(repository, "s"))
+        for number in range(3):
+            _on_a_new_thread(partial(repository.create_message, "s", "a", said(number, f"message {number}")))
+        _on_a_new_thread(lambda: repository.update_agent("s", agent("a", step=2)))
+
+        found = texts(_on_a_new_thread(lambda: repository.list_messages("s", "a")))
+        record = _on_a_new_thread(lambda: repository.read_agent("s", "a"))
+
+        self._expect("list what came from other threads", found, ["message 0", "message 1", "message 2"])
+        self._expect("read what came from another thread", record and record.state, {"step": 2})
 
     def test_threads_write_at_once(self, place: Path) -> None:
         """Threads that append to sessions of their own, some through one handle, lose nothing."""
@@ -81,3 +101,13 @@ class Handles(RepositorySection):
             found = [sum(outcomes) for outcomes in zip(*pool.map(create, handles), strict=True)]
 
         self._expect("let exactly one creation succeed in each round", found, [1] * _ROUNDS)
+
+
+def _on_a_new_thread(call: Callable[[], _Found]) -> _Found:
+    """Make a call as a synchronous agent makes its hooks: on a new thread, on a new event loop."""
+
+    async def on_loop() -> _Found:
+        return call()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, on_loop()).result()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pytest_strands_sqlite.contracts._capabilities import RepositoryCapability, needs
 from pytest_strands_sqlite.contracts._records import agent, crew, said, session, texts
 
 from ._base import RepositorySection
 
-NEIGHBOURS = ("a", "a2", "A", "a_", "%", "_", "..", "' OR '1'='1", "a b", "ä", "a.json")
+NEIGHBOURS = (
+    *("a", "a2", "A", "a_", "%", "_", "*", ".", "..", "' OR '1'='1", "a'; DELETE FROM sessions; --", '"', "a b", " a"),
+    *("a ", "ä", "a\u0308", "日本語", "a.json", "0", "00", "-1", "session_a"),
+)
 """Ids that patterns, file names or SQL might take for one another."""
 
 
@@ -33,13 +37,16 @@ class Isolation(RepositorySection):
             self._expect("keep agents apart", record.state if record else None, {"owner": f"{session_id}/a"})
 
     def test_agents_of_a_session_do_not_see_each_other(self, place: Path) -> None:
-        """Each agent has its own state and messages."""
+        """Each agent has its own state and messages, and an update of one leaves the others."""
         repository = self._handle(place)
         for agent_id in ("one", "two"):
             self._add_agent(repository, "s", agent_id)
             self._add_texts(repository, f"of {agent_id}", agent_id=agent_id)
+        repository.update_agent("s", agent("one", step=2))
 
         found = self._reopened(place)
+        other = found.read_agent("s", "two")
+        self._expect("keep the state of the other agent", other and other.state, {"owner": "s/two"})
 
         for agent_id in ("one", "two"):
             messages = texts(found.list_messages("s", agent_id))
@@ -53,19 +60,45 @@ class Isolation(RepositorySection):
             repository.create_message(name, name, said(0, f"of {name}"))
 
         found = {name: texts(repository.list_messages(name, name)) for name in NEIGHBOURS}
-
         self._expect("keep similar ids apart", found, {name: [f"of {name}"] for name in NEIGHBOURS})
 
-    def test_an_id_with_a_slash_is_refused(self, place: Path) -> None:
-        """An id with a path separator is a `ValueError`, as everywhere in the SDK."""
-        repository = self._with_agent(place)
+        states = {name: record.state if (record := repository.read_agent(name, name)) else None for name in NEIGHBOURS}
+        expected = {name: {"owner": f"{name}/{name}"} for name in NEIGHBOURS}
+        self._expect("keep agents with similar ids apart", states, expected)
 
-        with self._refused("refuse a session id with a slash", ValueError):
-            repository.create_session(session("../x"))
-        with self._refused("refuse an agent id with a slash", ValueError):
-            repository.create_agent("s", agent("x/y"))
-        with self._refused("refuse to read an id with a slash", ValueError):
-            repository.read_session("x/y")
+    def test_an_id_with_a_slash_is_refused(self, place: Path) -> None:
+        """An id with a path separator is a `ValueError`, as everywhere in the SDK, whatever is called with it."""
+        repository = self._with_agent(place)
+        for bad in ("a/b", "/a", "a/", "/", "../a", "a/."):
+            with self._refused(f"refuse to create a session {bad!r}", ValueError):
+                repository.create_session(session(bad))
+            with self._refused(f"refuse to read a session {bad!r}", ValueError):
+                repository.read_session(bad)
+            for session_id, agent_id in ((bad, "a"), ("s", bad)):
+                with self._refused(f"refuse to create an agent {bad!r}", ValueError):
+                    repository.create_agent(session_id, agent(agent_id))
+                with self._refused(f"refuse to read an agent {bad!r}", ValueError):
+                    repository.read_agent(session_id, agent_id)
+                with self._refused(f"refuse a message with an id {bad!r}", ValueError):
+                    repository.create_message(session_id, agent_id, said(0))
+                with self._refused(f"refuse to read a message with an id {bad!r}", ValueError):
+                    repository.read_message(session_id, agent_id, 0)
+                with self._refused(f"refuse to list messages with an id {bad!r}", ValueError):
+                    repository.list_messages(session_id, agent_id)
+
+    def test_a_message_id_that_is_no_integer_is_refused(self, place: Path) -> None:
+        """A message id that is no integer is a `ValueError` or a `TypeError`, and nothing is written."""
+        repository = self._with_agent(place)
+        bad_ids: list[Any] = ["0", "../0", 1.5, None]
+        for bad in bad_ids:
+            with self._refused(f"refuse to store a message {bad!r}", ValueError, TypeError):
+                repository.create_message("s", "a", said(bad))
+            with self._refused(f"refuse to read a message {bad!r}", ValueError, TypeError):
+                repository.read_message("s", "a", bad)
+            with self._refused(f"refuse to update a message {bad!r}", ValueError, TypeError):
+                repository.update_message("s", "a", said(bad))
+
+        self._expect("write nothing", repository.list_messages("s", "a"), [])
 
     @needs(RepositoryCapability.MULTI_AGENT)
     def test_an_agent_and_a_multi_agent_may_share_an_id(self, place: Path) -> None:

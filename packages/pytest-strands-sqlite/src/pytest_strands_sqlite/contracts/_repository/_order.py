@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 from pytest_strands_sqlite.contracts._records import said
@@ -11,6 +11,7 @@ from ._base import RepositorySection
 
 _WRITTEN = (10, 0, 100, 9, 5, 1, 2)
 _SORTED = sorted(_WRITTEN)
+_CUTS = (1, 3, 6, 7, 100)
 
 
 class Order(RepositorySection):
@@ -37,6 +38,15 @@ class Order(RepositorySection):
     def test_a_limit_of_zero_is_an_empty_list(self, place: Path) -> None:
         """`limit=0` gives nothing; it does not mean that there is no limit."""
         self._expect("list nothing", self._listed(place, limit=0), [])
+
+    def test_offset_and_limit_cut_as_a_python_slice_does(self, place: Path) -> None:
+        """For every offset and limit the list is that slice of the messages; by position, the limit comes first."""
+        for limit, offset in product(_CUTS, (0, *_CUTS)):
+            wish = f"list the slice of limit={limit} and offset={offset}"
+            self._expect(wish, self._listed(place, limit, offset), _SORTED[offset : offset + limit])
+        repository = self._handle(place)
+        by_position = [message.message_id for message in repository.list_messages("s", "a", 2, 3)]
+        self._expect("take the third argument for the limit, the fourth for the offset", by_position, _SORTED[3:5])
 
     def test_pages_follow_each_other(self, place: Path) -> None:
         """Pages of any size, one after the other, give every message once."""

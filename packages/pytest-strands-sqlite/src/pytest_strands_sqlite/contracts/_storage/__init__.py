@@ -3,6 +3,7 @@
 from ._cost import Cost
 from ._handles import Handles
 from ._isolation import Isolation
+from ._namespaces import Namespaces
 from ._order import Order
 from ._round_trip import RoundTrip
 from ._search import Search
@@ -10,7 +11,7 @@ from ._search import Search
 # pytest runs the tests of the last base first.
 
 
-class StorageContract(Cost, Search, Handles, Isolation, Order, RoundTrip):
+class StorageContract(Cost, Search, Handles, Namespaces, Isolation, Order, RoundTrip):
     """What a `Storage` of the SDK must do: subclass it, and define `open(self, place)`."""
 
 

@@ -53,7 +53,7 @@ def fill(storage: Any, values: Mapping[str, bytes]) -> None:
     asyncio.run(write())
 
 
-def write(storage: Any, key: str, data: bytes | bytearray) -> None:
+def write(storage: Any, key: str, data: bytes | bytearray | memoryview) -> None:
     """Write on an event loop of its own."""
     asyncio.run(storage.write(key, data))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -53,14 +54,60 @@ class Handles(StorageSection):
         self._expect("hold what each thread wrote", contents(handles[0]), expected)
 
     def test_writes_of_one_key_at_once_leave_one_whole_value(self, place: Path) -> None:
-        """Of several values that are written to one key at once one is there, whole."""
-        storage = self._handle(place)
+        """Of several values that are written to one key at once one is there, whole, and meanwhile too."""
+        storage, done = self._handle(place), threading.Event()
         values = [str(number).encode() * _SIZE for number in range(8)]
+        write(storage, "a", values[0])
 
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda value: write(storage, "a", value), values))
+        def read_on() -> set[bytes | None]:
+            seen = {read(storage, "a")}
+            while not done.is_set():
+                seen.add(read(storage, "a"))
+            return seen
 
+        with ThreadPoolExecutor(5) as pool:
+            reader = pool.submit(read_on)
+            try:
+                list(pool.map(lambda value: write(storage, "a", value), values))
+            finally:
+                done.set()
+            seen = reader.result()
+
+        self._expect("show one of the values, whole, at any time", seen - set(values), set())
         self._expect("hold one of the values, whole", read(storage, "a") in values, expected=True)
+
+    def test_deletions_at_once_leave_the_others(self, place: Path) -> None:
+        """Many deletions at once, some of one key, with writes beside them: what was deleted is gone, no more."""
+        storage = self._filled(place, {f"old-{number:02}": b"1" for number in range(60)})
+
+        async def at_once() -> None:
+            deletions = [storage.delete(f"old-{number:02}") for start in (0, 20) for number in range(start, start + 30)]
+            await asyncio.gather(*deletions, *(storage.write(f"new-{number}", b"2") for number in range(9)))
+
+        asyncio.run(at_once())
+
+        expected = [*(f"new-{number}" for number in range(9)), *(f"old-{number}" for number in range(50, 60))]
+        self._expect("keep what was not deleted", sorted(contents(storage)), expected)
+
+    def test_a_cancelled_write_is_whole_or_not_there(self, place: Path) -> None:
+        """Whenever a write is cancelled, its key has the old value or the new one; what is written next stays."""
+        storage, old, new = self._handle(place), b"old" * _SIZE, b"new!" * _SIZE
+
+        async def cancelled(turns: int) -> tuple[bool, bytes | None]:
+            task = asyncio.create_task(storage.write("a", new))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            outcomes: list[object] = await asyncio.gather(task, return_exceptions=True)
+            return outcomes == [None], await storage.read("a")
+
+        for turns in (0, 1, 3, 200):
+            write(storage, "a", old)
+            finished, found = asyncio.run(cancelled(turns))
+            wish = "have stored a write that returned" if finished else "hold the old value or the new one"
+            self._expect(wish, found in ((new,) if finished else (old, new)), expected=True)
+            write(storage, "a", b"next")
+            self._expect("hold what was written next", read(storage, "a"), b"next")
 
     @needs(StorageCapability.OTHER_PROCESSES)
     def test_another_process_sees_what_was_stored(self, place: Path) -> None:

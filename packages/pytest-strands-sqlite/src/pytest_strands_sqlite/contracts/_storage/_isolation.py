@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_strands_sqlite.contracts._capabilities import StorageCapability, needs
-
-from ._base import StorageSection, contents, delete, fill, keys, read
+from ._base import StorageSection, contents, delete, fill, read
 
 
 class Isolation(StorageSection):
@@ -52,26 +50,3 @@ class Isolation(StorageSection):
         self._expect("read nothing under a part of a key", read(storage, "a"), None)
         delete(storage, "a")
         self._expect("keep the value", contents(storage), {"a/b": b"1"})
-
-    @needs(StorageCapability.NAMESPACES)
-    def test_a_namespace_shares_the_data_of_its_parent(self, place: Path) -> None:
-        """A namespace is a view: its keys stand below the prefix in the parent, and are listed without it."""
-        storage = self._filled(place, {"in/a": b"1", "in/b/c": b"2", "inside": b"3"})
-        scoped = storage.namespace("in")
-        fill(scoped, {"new": b"4"})
-
-        self._expect("list keys without the prefix", keys(scoped), ["a", "b/c", "new"])
-        self._expect("write below the prefix", read(storage, "in/new"), b"4")
-        self._expect("nest", read(scoped.namespace("b"), "c"), b"2")
-
-    @needs(StorageCapability.NAMESPACES)
-    def test_namespaces_do_not_see_each_other(self, place: Path) -> None:
-        """Namespaces whose names begin alike share nothing, and a deletion in one leaves the others."""
-        storage = self._handle(place)
-        for name in ("s1", "s12", "S1"):
-            fill(storage.namespace(name), {"a": name.encode()})
-
-        delete(storage.namespace("s1"), "a")
-
-        found = {name: contents(storage.namespace(name)) for name in ("s1", "s12", "S1")}
-        self._expect("keep namespaces apart", found, {"s1": {}, "s12": {"a": b"s12"}, "S1": {"a": b"S1"}})

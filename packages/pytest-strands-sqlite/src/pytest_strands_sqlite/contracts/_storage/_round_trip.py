@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from strands.storage import Storage
 from pytest_strands_sqlite.contracts._capabilities import StorageCapability, needs
 from pytest_strands_sqlite.contracts._sdk import is_marked_ephemeral
 
-from ._base import StorageSection, contents, read, write
+from ._base import StorageSection, contents, keys, read, write
 
 _VALUES = {
     "empty": b"",
@@ -31,6 +32,20 @@ class RoundTrip(StorageSection):
         storage = self._handle(place)
 
         self._expect("have every method of the protocol", isinstance(storage, Storage), expected=True)
+
+    def test_every_argument_may_be_given_by_name(self, place: Path) -> None:
+        """The methods are awaited, their arguments have the protocol's names, and their results its types."""
+        storage = self._handle(place)
+
+        async def calls() -> list[object]:
+            written = await storage.write(key="a", data=bytearray(b"tea"))
+            found = [await storage.read(key="a"), await storage.list(query="a"), await storage.list()]
+            return [written, *found, await storage.delete(key="a"), await storage.list()]
+
+        found = asyncio.run(calls())
+
+        self._expect("answer calls by keyword", found, [None, b"tea", ["a"], ["a"], None, []])
+        self._expect("read bytes, and list in a list", (type(found[1]), type(found[2])), (bytes, list))
 
     def test_bytes_come_back_exactly(self, place: Path) -> None:
         """Any bytes of any length are read as they were written, here and by whoever opens the place next."""
@@ -73,12 +88,16 @@ class RoundTrip(StorageSection):
         self._expect("read nothing as None", read(storage, "missing"), None)
 
     def test_a_value_belongs_to_its_caller(self, place: Path) -> None:
-        """What a caller does to a buffer after the write changes nothing."""
-        storage, buffer = self._handle(place), bytearray(b"tea")
+        """What a caller does to a buffer after the write, or to a list that it was given, changes nothing."""
+        storage, buffer, large = self._handle(place), bytearray(b"tea"), bytearray(9000)
         write(storage, "a", buffer)
+        write(storage, "large", memoryview(large))
         buffer[:] = b"ale"
+        large[:] = b"x" * 9000
+        keys(storage).clear()
 
-        self._expect("keep its own copy", read(storage, "a"), b"tea")
+        self._expect("keep its own copy", [read(storage, "a"), read(storage, "large")], [b"tea", bytes(9000)])
+        self._expect("list as before", keys(storage), ["a", "large"])
 
     @needs(StorageCapability.EPHEMERAL)
     def test_what_goes_with_the_process_is_marked(self, place: Path) -> None:
@@ -86,3 +105,7 @@ class RoundTrip(StorageSection):
         storage: Any = self._handle(place)
 
         self._expect("carry the mark", is_marked_ephemeral(storage) in (True, None), expected=True)
+        if StorageCapability.NAMESPACES in self.capabilities:
+            for view in (storage.namespace("a"), storage.namespace("a").namespace("b"), storage.namespace("")):
+                found = is_marked_ephemeral(view)
+                self._expect("carry the mark in a namespace", found in (True, None), expected=True)

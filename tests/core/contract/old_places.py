@@ -1,4 +1,4 @@
-"""Places that older versions wrote, and S3 on this machine, for the tests of the contracts."""
+"""Places that older versions wrote, for the contract suites."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-DATA = Path(__file__).parents[1] / "core" / "data"
+DATA = Path(__file__).parents[1] / "data"
 
 OLD_VALUES = {
     "memory/notes/tea.md": b"# Tea\nGreen, in the morning.",

@@ -9,7 +9,7 @@ from strands.session.file_session_manager import FileSessionManager
 
 from pytest_strands_sqlite.contracts import ManagerCapability, SessionManagerContract
 from strands_sqlite_session_manager import SQLiteSessionManager
-from tests.pytest_plugin.contract_places import DATA
+from tests.core.contract.old_places import DATA
 
 LEGACY = [
     "It was lost on 2 November. Do you want a refund or a replacement?",
