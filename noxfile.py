@@ -29,16 +29,29 @@ SAME_ON_EVERY_PYTHON = (
         f"tests/core/{folder}"
         for folder in ("cli", "contract", "conversion", "objects", "snapshots", "storage_contract", "store")
     ),
+    "tests/campaign",
+    "tests/docs",
+    "tests/mirror/command",
+    "tests/mirror/test_*_random.py",
+    "tests/mirror/test_mirror_*failures.py",
+    "tests/mirror/test_push_interrupted.py",
     "tests/pytest_plugin/test_contracts_*",
     "tests/pytest_plugin/test_plugin_loading.py",
     "tests/test_benchmarks.py",
 )
 SAME_WITH_EVERY_SDK = (
     *(f"tests/core/{folder}" for folder in ("cli", "conversion", "database", "objects", "processes", "store")),
+    "tests/campaign",
+    "tests/docs",
+    "tests/mirror/*/*",
+    "tests/mirror/test_[!m]*",
+    "tests/mirror/test_mirror_[!a]*",  # but test_mirror_agents.py: agents that go on in S3
+    "tests/packaging",
     "tests/pytest_plugin/test_contracts_*",
     "tests/pytest_plugin/test_plugin_loading.py",
     "tests/test_benchmarks.py",
 )
+SAME_WITH_THE_LOWEST = tuple(f"tests/core/{folder}" for folder in ("cli", "conversion", "objects"))
 
 
 def _is_installed(python: str) -> bool:
@@ -198,7 +211,7 @@ def tests(session: nox.Session) -> None:
     """Run the tests with what the lock says: on the newest Python all of them, on the others what may differ there."""
     _sync(session, "test")
     same = () if session.python == PYTHONS[-1] else SAME_ON_EVERY_PYTHON
-    between = () if session.python in (OLDEST, PYTHONS[-1]) else ("tests/pytest_plugin",)
+    between = () if session.python in (OLDEST, PYTHONS[-1]) else ("tests/mirror", "tests/pytest_plugin")
     _pytest(session, *_leaving_out((*same, *between)))
 
 
@@ -220,11 +233,17 @@ def sdk(session: nox.Session, strands: str) -> None:
 
 @nox.session(python=OLDEST)
 def lowest(session: nox.Session) -> None:
-    """Run the core's tests with the oldest dependencies that it declares, on the oldest Python."""
-    session.install("--resolution=lowest-direct", f"--editable=packages/{CORE}[cli]")
-    session.install("--group=test", f"--editable=packages/{PLUGIN}")
-    _show_versions(session, "strands-agents", "apsw")
-    _pytest(session, "tests/core", "--ignore=tests/core/objects")
+    """Run the tests with the oldest dependencies that core and mirror declare, on the oldest Python."""
+    packages = [f"--editable=packages/{package}[cli]" for package in (CORE, MIRROR)]
+    session.install("--resolution=lowest-direct", *packages)
+    oldest = Path(session.create_tmp(), "oldest.txt")
+    names = ("strands-agents", "apsw", "boto3", "click")
+    oldest.write_text("\n".join(_show_versions(session, *names).replace(" ", "==").split(",==")))
+    session.install("--group=test", f"--editable=packages/{PLUGIN}", f"--constraint={oldest}")
+    _show_versions(session, *names)
+    mirror = ("test_mirror_agents.py", "test_mirror_bucket.py", "test_push_release.py")
+    paths = ("tests/core", *(f"tests/mirror/{name}" for name in mirror))
+    _pytest(session, *paths, *_leaving_out(SAME_WITH_THE_LOWEST))
 
 
 @nox.session(default=False)
@@ -235,6 +254,13 @@ def coverage(session: nox.Session) -> None:
     _pytest(session, under=("coverage", "run", "-m"), env=env)
     session.run("coverage", "combine", "--quiet", env=env)
     session.run("coverage", "report", env=env)
+
+
+@nox.session(default=False)
+def campaign(session: nox.Session) -> None:
+    """Lose power, kill processes, fail disks and feed nonsense, for hours; the gate does it for seconds."""
+    _sync(session, "test")
+    _pytest(session, "tests/campaign", env={"STRANDS_SQLITE_CAMPAIGN": os.environ.get("STRANDS_SQLITE_CAMPAIGN", "50")})
 
 
 @nox.session(default=False)
