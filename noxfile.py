@@ -236,7 +236,7 @@ def lowest(session: nox.Session) -> None:
     """Run the tests with the oldest dependencies that core and mirror declare, on the oldest Python."""
     packages = [f"--editable=packages/{package}[cli]" for package in (CORE, MIRROR)]
     session.install("--resolution=lowest-direct", *packages)
-    oldest = Path(session.create_tmp(), "oldest.txt")
+    oldest = Path(session.virtualenv.location, "oldest.txt")
     names = ("strands-agents", "apsw", "boto3", "click")
     oldest.write_text("\n".join(_show_versions(session, *names).replace(" ", "==").split(",==")))
     session.install("--group=test", f"--editable=packages/{PLUGIN}", f"--constraint={oldest}")
@@ -250,7 +250,7 @@ def lowest(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Measure which branches the tests take, in the processes that they start too; it takes twice their time."""
     _sync(session, "test")
-    env = {"COVERAGE_FILE": str(Path(session.create_tmp()).absolute() / "coverage")}
+    env = {"COVERAGE_FILE": str(Path(session.virtualenv.location).absolute() / "coverage")}
     _pytest(session, under=("coverage", "run", "-m"), env=env)
     session.run("coverage", "combine", "--quiet", env=env)
     session.run("coverage", "report", env=env)
@@ -260,7 +260,9 @@ def coverage(session: nox.Session) -> None:
 def campaign(session: nox.Session) -> None:
     """Lose power, kill processes, fail disks and feed nonsense, for hours; the gate does it for seconds."""
     _sync(session, "test")
-    _pytest(session, "tests/campaign", env={"STRANDS_SQLITE_CAMPAIGN": os.environ.get("STRANDS_SQLITE_CAMPAIGN", "50")})
+    effort = os.environ.get("STRANDS_SQLITE_CAMPAIGN", "50")
+    endless = "--override-ini=faulthandler_timeout=0"  # here a test may take hours
+    _pytest(session, "tests/campaign", endless, env={"STRANDS_SQLITE_CAMPAIGN": effort})
 
 
 @nox.session(default=False)

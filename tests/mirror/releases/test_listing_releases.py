@@ -20,28 +20,28 @@ from . import released
 from .released import PLACES, message_path
 
 
-def test_no_releases(bucket: Bucket) -> None:
+def test_no_releases(s3_bucket: Bucket) -> None:
     """In an empty bucket there are none, and two requests are enough to know."""
-    before = bucket.requests.total()
-    assert releases(bucket, PLACES) == []
-    assert bucket.requests.total() - before == 2
+    before = s3_bucket.requests.total()
+    assert releases(s3_bucket, PLACES) == []
+    assert s3_bucket.requests.total() - before == 2
 
 
-def test_releases_in_the_order_of_time(bucket: Bucket, database: Database) -> None:
+def test_releases_in_the_order_of_time(s3_bucket: Bucket, database: Database) -> None:
     """Each release tells what is in it, the newest last, with a request for each and two for all."""
     for label in ("9", "10", "neue Größe"):
-        released.release(database, bucket, label)
+        released.release(database, s3_bucket, label)
         released.say(database, "order", label)
-    before = bucket.requests.total()
-    nine, ten, newest = releases(bucket, PLACES)
-    assert bucket.requests.total() - before == 5
+    before = s3_bucket.requests.total()
+    nine, ten, newest = releases(s3_bucket, PLACES)
+    assert s3_bucket.requests.total() - before == 5
     assert [each.label for each in (nine, ten, newest)] == ["9", "10", "neue Größe"]
     assert (nine.sessions, nine.messages, ten.messages, newest.messages) == (2, 7, 8, 9)
     assert (nine.parent, ten.parent, newest.parent) == (None, "9", "10")
     assert [each.latest for each in (nine, ten, newest)] == [False, False, True]
     assert nine.sealed
     assert nine.created_at is not None
-    found = released.content(bucket, PLACES.release("9"))
+    found = released.content(s3_bucket, PLACES.release("9"))
     bodies = [body for path, body in found.items() if not path.startswith("manifest.")]
     assert (nine.objects, nine.bytes) == (len(bodies), sum(map(len, bodies)))
 

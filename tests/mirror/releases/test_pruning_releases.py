@@ -177,7 +177,7 @@ def test_cut_at_every_request(s3_server: Server, proxy: Proxy, bucket: Bucket, d
     """Wherever it is cut, what is sealed is complete `latest.json` names such a one, and a rerun ends the same."""
     for session_id in ("order", "order-b"):
         released.delete_session(database, session_id)
-    for label in ("a", "b", "c"):
+    for label in ("a", "b"):
         released.release(database, bucket, label)
     policy = ReleasePolicy(keep=("a",))
     expected = {path: etag for path, etag in released.state(bucket).items() if path.startswith("releases/a/")}
@@ -192,4 +192,4 @@ def test_cut_at_every_request(s3_server: Server, proxy: Proxy, bucket: Bucket, d
         prune(bucket, PLACES, plan_prune(bucket, PLACES, policy))
         assert released.state(bucket) == expected | {"latest.json": released.state(bucket)["latest.json"]}, where
         cuts += 1
-    assert cuts > 30
+    assert cuts > 20

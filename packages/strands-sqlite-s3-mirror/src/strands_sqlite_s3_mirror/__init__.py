@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ._loading import Restored, RestoreProgress
     from ._prune import Pruned, PrunePlan, ReleasePolicy
     from ._redact import RedactedRelease, Redaction, RedactPlan
-    from ._releases import Release
+    from ._releases import LiveCopy, Release
     from ._sending import Progress, Pushed
     from ._verify import Finding
     from .errors import (
@@ -48,6 +48,7 @@ _ROOMS = {
     "InvalidPrefixError": "errors",
     "InvalidReleaseError": "errors",
     "KeyTooLongError": "errors",
+    "LiveCopy": "_releases",
     "LocalDiskError": "errors",
     "MirrorConflictError": "errors",
     "MirrorError": "errors",
@@ -84,6 +85,7 @@ __all__ = [
     "InvalidPrefixError",
     "InvalidReleaseError",
     "KeyTooLongError",
+    "LiveCopy",
     "LocalDiskError",
     "MirrorConflictError",
     "MirrorError",

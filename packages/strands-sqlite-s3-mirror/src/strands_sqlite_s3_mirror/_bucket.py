@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -222,6 +223,11 @@ class Bucket:
         for page in self._pages(Prefix=prefix):
             for item in page.get("Contents", ()):
                 yield Listed(item["Key"], int(item["Size"]), _etag(item))
+
+    def last_modified(self, prefix: str) -> datetime | None:
+        """Return when the newest object below `prefix` was written; None if there is none."""
+        items = (item for page in self._pages(Prefix=prefix) for item in page.get("Contents", ()))
+        return max((item["LastModified"] for item in items), default=None)
 
     def folders(self, prefix: str) -> Iterator[str]:
         """List what begins with `prefix` and ends with the next slash, each once."""

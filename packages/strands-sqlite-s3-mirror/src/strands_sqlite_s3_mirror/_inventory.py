@@ -20,8 +20,8 @@ WORKERS = 16
 One = TypeVar("One")
 Other = TypeVar("Other")
 
-_SESSION = re.compile(rf"session_([^/]+)/|{SIDECARS}session_([^/]+)\.json$|(?:session|context)/([^/]+)/", re.DOTALL)
-_MESSAGE = re.compile(r"session_([^/]+)/agents/agent_([^/]+)/messages/message_(-?\d+)\.json", re.DOTALL)
+_SESSION = re.compile(rf"session_([^/]*)/|{SIDECARS}session_([^/]*)\.json$|(?:session|context)/([^/]+)/", re.DOTALL)
+_MESSAGE = re.compile(r"session_([^/]*)/agents/agent_([^/]+)/messages/message_(-?\d+)\.json", re.DOTALL)
 
 
 class Stored(NamedTuple):

@@ -171,6 +171,14 @@ class S3Mirror(DatabaseUser):
             on_error=on_error,
         )
 
+    def live_copy(self) -> _releases.LiveCopy | None:
+        """Return as of when the live copy holds, and what is in it; None if there is none.
+
+        Raises:
+            MirrorError: S3 could not be read.
+        """
+        return _releases.live_copy(self._bucket, self._places)
+
     def releases(self) -> list[_releases.Release]:
         """Return the releases, the oldest first, those that are incomplete at the end."""
         return _releases.releases(self._bucket, self._places)
@@ -348,7 +356,7 @@ class S3Mirror(DatabaseUser):
         Args:
             redaction: What has to go.
             releases: From which; all if None.
-            progress: Called with how many objects were changed, and of how many.
+            progress: Called with how many releases are done, and of how many.
 
         Returns:
             What was changed.
