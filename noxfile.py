@@ -260,7 +260,7 @@ def coverage(session: nox.Session) -> None:
 def campaign(session: nox.Session) -> None:
     """Lose power, kill processes, fail disks and feed nonsense, for hours; the gate does it for seconds."""
     _sync(session, "test")
-    effort = os.environ.get("STRANDS_SQLITE_CAMPAIGN", "50")
+    effort = os.environ.get("STRANDS_SQLITE_CAMPAIGN", "10")
     endless = "--override-ini=faulthandler_timeout=0"  # here a test may take hours
     _pytest(session, "tests/campaign", endless, env={"STRANDS_SQLITE_CAMPAIGN": effort})
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _SESSION = re.compile(r"session_([^/]*)/", re.DOTALL)
 _MESSAGE = re.compile(r"message_(-?[0-9]{1,19})\.json")
+_MESSAGES = re.compile(r"session_[^/]*/agents/agent_[^/]*/messages", re.DOTALL)
 _BESIDE = "strands_sqlite.json"
 """What an export as files lays beside `session.json`; a mirror has it elsewhere."""
 
@@ -99,6 +100,19 @@ class SessionObjects:
         for multi_agent_id in ids_below(f"{self.folder}/multi_agents", MULTI_AGENT, self):
             yield from self._those(f"{multi_agent_folder(self.folder, multi_agent_id)}/multi_agent.json")
 
+    def parts(self) -> list[str]:
+        """Return the folders of what is there only in part: of the session, or of agents whose messages came first."""
+        folder = f"session_{self.session_id}"
+        if "session.json" not in self._files.get(folder, {}):
+            return [folder] if any(_is_in(path, folder) for path in self._files) else []
+        spoken = (path.rpartition("/")[0] for path in self._files if _MESSAGES.fullmatch(path))
+        return sorted(path for path in spoken if "agent.json" not in self._files.get(path, {}))
+
+    def leave_out(self, parts: Iterable[str]) -> None:
+        """Go on as if there were nothing in these folders."""
+        for part in parts:
+            self._files = {path: names for path, names in self._files.items() if not _is_in(path, part)}
+
     def read_with(self, read: Callable[[Stored], bytes]) -> None:
         """Let the objects be read with `read` from now on."""
         self._read = read
@@ -155,6 +169,10 @@ class SessionObjects:
 
 
 Group = SessionObjects | StorageObjects
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
 
 
 def session_folder(path: str) -> str | None:

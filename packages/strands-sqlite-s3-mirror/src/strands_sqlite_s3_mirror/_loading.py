@@ -62,6 +62,8 @@ class Restored:
         unchanged: How many sessions and objects were there already with the same content.
         passed_over: What was left in S3 because the same is elsewhere below the prefix, and newer: folders of
             sessions, and keys of storage objects.
+        partial: What was left in S3 because a push to the live copy has brought only a part of it, and was interrupted
+            or is under way: folders of sessions, and of agents.
     """
 
     sessions: int
@@ -71,15 +73,31 @@ class Restored:
     skipped: int
     unchanged: int
     passed_over: tuple[str, ...] = ()
+    partial: tuple[str, ...] = ()
 
 
 class Loader:
     """Writes what it is given, and counts."""
 
-    def __init__(
-        self, database: Database, bucket: Bucket, on_conflict: Conflict, report: Report | None, total: int | None = None
+    def __init__(  # noqa: PLR0913, PLR0917 - where from, where to, and how
+        self,
+        database: Database,
+        bucket: Bucket,
+        on_conflict: Conflict,
+        report: Report | None,
+        total: int | None = None,
+        is_cut: Callable[[], bool] = bool,
     ) -> None:
         """Prepare to write into `database` what is in `bucket`.
+
+        Args:
+            database: Where to write.
+            bucket: Where to read.
+            on_conflict: What to do with what is there with other content.
+            report: Called after each object that was read.
+            total: How many objects there are, where that is known.
+            is_cut: Tells whether a push is under way to what is read, or was interrupted; asked where a session is
+                there only in part, which is an error otherwise.
 
         Raises:
             ValueError: `on_conflict` is none of the words for it.
@@ -90,6 +108,8 @@ class Loader:
         self._on_conflict = on_conflict
         self._report = report
         self._total = total
+        self._is_cut = is_cut
+        self._partial: list[str] = []
         self._done = self._bytes = 0
         self._tally: Counter[str] = Counter()
 
@@ -115,12 +135,13 @@ class Loader:
         """Return what was done so far."""
         tally = self._tally
         counts = (tally["session"], tally["message"], tally["multi_agent"], tally["object"])
-        return Restored(*counts, tally["skipped"], tally["unchanged"], tuple(passed_over))
+        partial = tuple(dict.fromkeys(self._partial))
+        return Restored(*counts, tally["skipped"], tally["unchanged"], tuple(passed_over), partial)
 
     def _load_once(self, groups: Iterable[Group]) -> list[SessionObjects]:
         """Write what can be read as it was listed; return the sessions that cannot."""
         changed = []
-        with Spool() as spool, Ahead(self._bucket, groups, self._tell) as ahead:
+        with Spool() as spool, Ahead(self._bucket, map(self._without_parts, groups), self._tell) as ahead:
             for group in ahead.groups():
                 if not isinstance(group, SessionObjects):
                     self._load_objects(group, ahead)
@@ -131,6 +152,13 @@ class Loader:
                 except ChangedError:
                     changed.append(group)
         return changed
+
+    def _without_parts(self, group: Group) -> Group:
+        """Leave out what a push has brought only in part, before it is read."""
+        if isinstance(group, SessionObjects) and (parts := group.parts()) and self._is_cut():
+            group.leave_out(parts)
+            self._partial += (f"{group.root}{part}/" for part in parts)
+        return group
 
     def _load_session(self, group: SessionObjects, ahead: Ahead, spool: Spool) -> None:
         group.read_with(lambda stored: ahead.read(group, stored))

@@ -67,6 +67,10 @@ _EXTRAS = """
 SELECT path FROM there WHERE path > ? AND NOT EXISTS (SELECT 1 FROM objects WHERE objects.path = there.path)
 AND NOT EXISTS (SELECT 1 FROM kept WHERE kept.path = there.path) ORDER BY path LIMIT 500
 """
+_REPLACED_MESSAGES = """
+SELECT path FROM objects JOIN there USING (path)
+WHERE path > ? AND objects.etag IS NULL AND kind = 'message' ORDER BY path LIMIT 500
+"""
 _CHANGED = "SELECT min(path) FROM objects JOIN there USING (path) WHERE objects.etag IS NULL"
 # An agent that is there must find its messages there, whenever a push is cut: what others point to comes first.
 _STEPS = """
@@ -178,6 +182,11 @@ class Plan:
     def extras(self) -> Iterator[str]:
         """Give the path of what was found and is not to be there."""
         for (path,) in self._pages(_EXTRAS):
+            yield path
+
+    def replaced_messages(self) -> Iterator[str]:
+        """Give the path of each message that was found and is to have other content."""
+        for (path,) in self._pages(_REPLACED_MESSAGES):
             yield path
 
     def entries(self) -> Iterator[Entry]:

@@ -36,12 +36,13 @@ def push_live(  # noqa: PLR0913 - what says how is given by name
         bucket: Where to put them.
         places: The keys of the mirror.
         take_over: Replace a copy that is another database's, or of a later state of this one, and delete what is in it
-            and not in the database. It is listed and compared as a whole.
+            and not in the database. It is listed and compared as a whole. Let nobody else push there meanwhile.
         check_conditions: Refuse a server that ignores conditions.
         progress: Called after each object.
 
     Raises:
-        MirrorConflictError: The copy is another database's or of a later state, or another push won.
+        MirrorConflictError: The copy is another database's or of a later state, or another push won; or an empty
+            database was to take it over.
         ConditionsIgnoredError: The server ignores conditions.
         KeyTooLongError: A key is too long. Nothing was changed.
         ReservedKeyError: A storage object has a key that the mirror needs. Nothing was changed.

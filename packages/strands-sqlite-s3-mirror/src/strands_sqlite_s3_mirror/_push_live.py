@@ -58,9 +58,10 @@ class LivePush:
         ours = found.manifest if found.manifest is not None and found.manifest.token in tokens else None
         if ours is not None and ours.complete and since(ours) == now:
             return self._pushed(ours.token)
-        if ours is None and not take_over:
-            self._require_nothing_there(found)
+        if ours is None:
+            self._require_may_write(found, now, take_over=take_over)
         positions = Positions() if ours is None else since(ours)
+        whole = positions == Positions()
         with Plan() as plan:
             snapshot = read_changes(self._database, plan, positions, self._root, self._report)
             token = new_token()
@@ -68,9 +69,9 @@ class LivePush:
             manifest = describe(token, snapshot.positions, snapshot.schema)
             claim = replace(manifest, positions=positions._asdict(), complete=False)
             etag = self._put(claim, found.etag)
-            if ours is None and check_conditions:
+            if whole and check_conditions:
                 self._bucket.require_conditions(self._key, claim.to_bytes())
-            pushed = self._carry_out(plan, snapshot, token, whole=positions == Positions())
+            pushed = self._carry_out(plan, snapshot, token, whole=whole)
             try:
                 self._put(manifest, etag)
             except MirrorConflictError:
@@ -89,12 +90,18 @@ class LivePush:
                 raise
             return _Found(None, body.etag)
 
-    def _require_nothing_there(self, found: _Found) -> None:
-        """Refuse to overwrite what this database does not know.
+    def _require_may_write(self, found: _Found, now: Positions, *, take_over: bool) -> None:
+        """Refuse to overwrite what this database does not know, and to replace it by nothing at all.
 
         Raises:
             MirrorConflictError: There is something.
         """
+        if take_over and (now != Positions() or all(each.key == self._key for each in self._bucket.list(self._root))):
+            return
+        if take_over:
+            message = f"place=<{self.place}> holds a copy, and database=<{self._database.path}> is empty"
+            hint = "give the right database, or restore the copy first; to have an empty copy, delete what is there"
+            raise MirrorConflictError(message, hint=hint)
         if found.etag is not None:
             message = f"place=<{self.place}> holds the copy of another database, or of a later state of this one"
             raise MirrorConflictError(message)
@@ -108,8 +115,13 @@ class LivePush:
         else:
             self._list_touched(plan, snapshot)
         unchanged = plan.skip_unchanged()
+        deleted = 0
+        if not whole:  # a session that was taken back never shows what was said instead beside what was said before
+            deleted = delete_extras(plan, self._bucket, self._root, self._report)
+            self._bucket.delete(self._root + path for path in plan.replaced_messages())
         sent = send(plan, Target(self._bucket, self._root), self._report)
-        deleted = delete_extras(plan, self._bucket, self._root, self._report)
+        if whole:
+            deleted = delete_extras(plan, self._bucket, self._root, self._report)
         return replace(self._pushed(token), unchanged=unchanged, deleted=deleted, **sent._asdict())
 
     def _list_touched(self, plan: Plan, snapshot: Snapshot) -> None:

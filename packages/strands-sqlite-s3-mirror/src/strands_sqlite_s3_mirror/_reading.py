@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._plan import Plan
     from ._sending import Report
 
-_REMEMBERED = 8
+_REMEMBERED = 100
 """Tokens that are remembered of one place: those of pushes that were cut, one after the other, and the last."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from strands_sqlite_session_manager.errors import NotFoundError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ._bucket import Bucket
     from ._groups import Group
+    from ._inventory import Sealed
     from ._loading import Report
     from ._manifest import Manifest
     from ._places import Places
@@ -43,8 +45,9 @@ def restore(  # noqa: PLR0913 - what says how is given by name
     """Read sessions of a release, or of the live copy, into a database; each becomes visible whole or not at all.
 
     Every object of a release is compared with the SHA-256 in its manifest. Of the live copy, each session is read as
-    it is listed at one instant. What is there already with the same content is passed over: a restore that was cut can
-    simply be run again.
+    it is listed at one instant; a new session or agent of which an interrupted push has brought only a part is left
+    there, and named in the result. What is there already with the same content is passed over: a restore that was cut
+    can simply be run again.
 
     Args:
         database: Where to put them.
@@ -74,8 +77,11 @@ def restore(  # noqa: PLR0913 - what says how is given by name
         MirrorError: S3 could not be read. What was written until then stays, whole sessions only.
     """
     ids = None if session_ids is None else required_ids(session_ids)
+    is_cut: Callable[[], bool] = bool
     if release is None:
-        total, groups = None, _live(bucket, places.live, ids, objects=objects)
+        total, before = None, sealed_manifest(bucket, places.live)
+        groups = _live(bucket, places.live, before, ids, objects=objects)
+        is_cut = partial(_is_cut, bucket, places.live, before)
     else:
         root = places.release(release)
         manifest = require_sealed(bucket, root, release).manifest
@@ -84,7 +90,7 @@ def restore(  # noqa: PLR0913 - what says how is given by name
             raise ReleaseIncompleteError(message, hint="run the redaction again: it completes its work")
         total = manifest.objects if ids is None and objects else None
         groups = _sealed(bucket, root, manifest, ids, objects=objects)
-    loader = Loader(database, bucket, on_conflict, progress, total)
+    loader = Loader(database, bucket, on_conflict, progress, total, is_cut)
     loader.load(groups)
     return loader.restored()
 
@@ -126,8 +132,16 @@ def _sealed(bucket: Bucket, root: str, manifest: Manifest, ids: list[str] | None
     return in_groups(bucket.name, root, wanted, sidecars, objects=objects)
 
 
-def _live(bucket: Bucket, root: str, ids: list[str] | None, *, objects: bool) -> Iterator[Group]:
-    if sealed_manifest(bucket, root) is None and next(bucket.list(root), None) is None:
+def _is_cut(bucket: Bucket, root: str, before: Sealed | None) -> bool:
+    """Tell whether a push to the live copy is under way, was since `before`, or was interrupted."""
+    now = sealed_manifest(bucket, root)
+    return now != before or (now is not None and not now.manifest.complete)
+
+
+def _live(
+    bucket: Bucket, root: str, manifest: Sealed | None, ids: list[str] | None, *, objects: bool
+) -> Iterator[Group]:
+    if manifest is None and next(bucket.list(root), None) is None:
         message = f"there is no live copy in bucket=<{bucket.name}> below <{root}>"
         raise ReleaseNotFoundError(message, hint=_LOOK)
     if ids is None:

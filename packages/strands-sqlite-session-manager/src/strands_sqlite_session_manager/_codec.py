@@ -213,17 +213,29 @@ def loads(text: str) -> Any:
     """
     try:
         return from_json(text)
-    except ValueError:
+    except (ValueError, TypeError):
         return _loads_slowly(text)
 
 
 def _loads_slowly(text: str) -> Any:
-    """Read what the fast parser refuses: nesting beyond 200 levels."""
+    """Read what the fast parser refuses: nesting beyond 200 levels; what is no text was put there by others."""
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         message = f"a stored value is not readable JSON: {error}"
         raise CodecError(message, hint=_MENDED) from error
+
+
+def require_texts(*values: object) -> None:
+    """Refuse what is no text: the columns of text hold nothing else, unless another program has put it there.
+
+    Raises:
+        CodecError: One is not.
+    """
+    for value in values:
+        if not isinstance(value, str):
+            message = f"a stored value is {type(value).__name__} where text belongs"
+            raise CodecError(message, hint=_MENDED)
 
 
 def has_bytes(text: str) -> bool:

@@ -6,6 +6,7 @@ import os
 import random
 import sys
 import time
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -194,7 +195,7 @@ def create_private(path: str) -> None:
         DatabaseReadOnlyError: The folder does not allow a new file.
     """
     try:
-        os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+        _make_folder(os.path.dirname(path))
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         if os.path.isdir(os.path.dirname(path) or "."):
@@ -207,6 +208,26 @@ def create_private(path: str) -> None:
     except (OSError, ValueError) as error:
         message = f"db_path=<{path}> cannot be created: {error}"
         raise CannotOpenError(message) from error
+
+
+def _make_folder(folder: str) -> None:
+    """Make a folder and those above it that are missing, and put their names on the disk: SQLite does that for files.
+
+    As in SQLite, a file system that cannot sync folders is no error.
+    """
+    if os.path.isdir(folder or "."):
+        return
+    above = os.path.dirname(folder)
+    _make_folder(above)
+    with suppress(FileExistsError):  # another process was quicker; a file in its place is noticed when it is opened
+        os.mkdir(folder, mode=0o700)
+    if os.name != "nt":
+        with suppress(OSError):
+            descriptor = os.open(above or ".", os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def use_wal(connection: Connection) -> None:

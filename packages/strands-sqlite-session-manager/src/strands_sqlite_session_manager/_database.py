@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from ._connection import Connection
 from ._files import OpenFile, Prepare, join, leave, share, users_of
 from ._requests import OneStatement, Operation, Options
-from .errors import DatabaseClosedError
+from ._tables import NULLABLE
+from .errors import CodecError, DatabaseClosedError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "Database", "DatabaseUser", "OneStatement", "Operation", "Options"]
 
 T = TypeVar("T")
+
+# %w is the name with quotes in it doubled; what another program calls its columns is its own affair.
+_FIND_FOREIGN = """
+SELECT format('SELECT %Q FROM "%w" WHERE typeof("%w") NOT IN (%Q, %Q) LIMIT 1',
+    tables.name || '.' || columns.name, tables.name, columns.name, lower(columns.type),
+    iif(tables.name || '.' || columns.name IN (SELECT value FROM json_each(?)), 'null', 'no other'))
+FROM sqlite_schema AS tables JOIN pragma_table_info(tables.name) AS columns
+WHERE tables.type = 'table' AND columns.type IN ('TEXT', 'INTEGER', 'BLOB')
+"""
 
 _BATCH: ContextVar[Batch | None] = ContextVar("strands_sqlite_batch", default=None)
 
@@ -78,7 +89,11 @@ class Database:
         if batch is not None and batch.gathers_for(self):
             batch.operations.append(operation)
         else:
-            self._open_file().writer.run(operation, self.options)
+            try:
+                self._open_file().writer.run(operation, self.options)
+            except (TypeError, AttributeError) as error:
+                self._blame_rows(error)
+                raise
 
     async def write_async(self, operation: Operation) -> None:
         """Run `operation` as `write` does, without holding up the running loop.
@@ -99,7 +114,11 @@ class Database:
                 cancelled = error
         if cancelled is not None:
             raise cancelled from future.exception()
-        future.result()
+        try:
+            future.result()
+        except (TypeError, AttributeError) as error:
+            self._blame_rows(error)
+            raise
 
     def run_alone(self, operation: Operation) -> None:
         """Run `operation` outside of any transaction, while nobody else in this process writes: `VACUUM`, for example.
@@ -116,7 +135,27 @@ class Database:
         Raises:
             SQLiteSessionError: The file cannot be read; the type says why.
         """
+        try:
+            return self._read(operation)
+        except (TypeError, AttributeError) as error:
+            self._blame_rows(error)
+            raise
+
+    def _read(self, operation: Callable[[Connection], T]) -> T:
         return self._open_file().read(operation, self.options)
+
+    def _blame_rows(self, error: Exception) -> None:
+        """Raise a typed error in place of `error` where another program has left values of types that no column has.
+
+        To look for them takes a while, and is worth it only once something has gone wrong that cannot otherwise.
+
+        Raises:
+            CodecError: There is one.
+        """
+        where = self._read(_foreign_column)
+        if where is not None:
+            message = f"database=<{self.path}> holds a value of another type in {where}: {error}"
+            raise CodecError(message, hint="another program has changed the file; see what `verify` finds") from error
 
     @property
     def in_memory(self) -> bool:
@@ -164,6 +203,15 @@ class Database:
             message = f"database=<{self.path}> was closed"
             raise DatabaseClosedError(message)
         return self._file
+
+
+def _foreign_column(connection: Connection) -> str | None:
+    """Return a column with a value of a type that it never has, or None."""
+    for (sql,) in connection.rows(_FIND_FOREIGN, (json.dumps(sorted(NULLABLE)),)):
+        row = connection.row(sql)
+        if row is not None:
+            return str(row[0])
+    return None
 
 
 class DatabaseUser:

@@ -94,10 +94,12 @@ class OpenFile:
 
     def close(self) -> None:
         """Close every connection; the file may be opened anew afterwards."""
-        if not self.lost:
-            self._close_connections()
         if self._identity is not None and _SHARED.get(self._identity) is self:
             del _SHARED[self._identity]
+            _PRIVATE.add(self)  # where closing fails, forks and the interpreter's end must know of it
+        if not self.lost:
+            self._close_connections()
+        _PRIVATE.discard(self)
 
     def _close_connections(self) -> None:
         with translated(self.path):

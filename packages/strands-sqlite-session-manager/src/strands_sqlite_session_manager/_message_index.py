@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
+from operator import index as whole_number
 from typing import NamedTuple
 
 from ._codec import loads
@@ -119,7 +120,7 @@ class _Batch(NamedTuple):
 def indexed_to(connection: Connection) -> int:
     """Return the change up to which messages are indexed."""
     row = connection.row(_WATERMARK, (_NAME,))
-    return 0 if row is None else int(row[0])
+    return 0 if row is None else whole_number(row[0])  # where it is none, another program has written it
 
 
 def is_behind(connection: Connection) -> bool:
@@ -281,7 +282,7 @@ def _words_of(text: str) -> str:
 def _add(connection: Connection, batch: _Batch) -> None:
     """Index those messages of `batch` that are still there and that nobody else has indexed meanwhile."""
     row = connection.row(_WATERMARK, (_NAME,))
-    indexed = 0 if row is None else int(row[0])
+    indexed = 0 if row is None else whole_number(row[0])
     if not batch.above <= indexed < batch.up_to:  # somebody else was here, or has emptied the index
         return
     if row is None:

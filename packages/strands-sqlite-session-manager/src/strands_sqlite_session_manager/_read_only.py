@@ -71,12 +71,7 @@ class ReadOnlyDatabase(Database):
         """
         self.write(operation)
 
-    def read(self, operation: Callable[[Connection], T]) -> T:
-        """Return what `operation` reads, all of it from one instant.
-
-        Raises:
-            SQLiteSessionError: The file cannot be read; the type says why.
-        """
+    def _read(self, operation: Callable[[Connection], T]) -> T:
         with self._lock, translated(self.path):
             connection = self._open_connection()
             connection.run("BEGIN")

@@ -59,8 +59,12 @@ class Readers:
         """Wait until nobody reads, let nobody begin before `release`, and close every connection."""
         for _ in range(MOST_READERS):
             self._places.acquire()
-        while self._idle:
-            self._idle.pop().close()
+        try:
+            while self._idle:
+                self._idle.pop().close()
+        except BaseException:  # the last to close a file writes its WAL into it, which may fail
+            self.release()
+            raise
 
     def release(self) -> None:
         """Let callers read again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
+from operator import index as whole_number
 from typing import NamedTuple
 
 from strands.storage.storage import StorageSearchResult
@@ -124,7 +125,7 @@ def _is_behind(connection: Connection, scope: _Scope) -> bool:
 
 
 def _indexed_to(connection: Connection, scope: _Scope) -> int:
-    return int(connection.row(_SCOPE, (scope.prefix,))[1])
+    return whole_number(connection.row(_SCOPE, (scope.prefix,))[1])  # where it is none, another program has written it
 
 
 def _changed(connection: Connection, scope: _Scope) -> tuple[int, list[tuple[int, int]]]:

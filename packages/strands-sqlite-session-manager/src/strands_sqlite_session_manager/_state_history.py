@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ._codec import dumps, loads
 from ._connection import Connection
+from .errors import CodecError
 
 FIELDS = ("state", "conversation_manager_state", "internal_state")
 """The columns of `agents` whose history is kept."""
@@ -135,7 +136,7 @@ def _is_of_later(connection: Connection, agent: tuple[str, str], at: int, first:
     message_id, changes, recorded_at = first
     if message_id is not None:
         return message_id > at
-    if not isinstance(loads(changes).get("state", {}).get("replace"), dict):
+    if not isinstance(_loaded(changes).get("state", {}).get("replace"), dict):
         return False
     following = connection.row(_NEXT_MESSAGE, (*agent, at))  # what 0.1.0 left is recorded as if it came before all
     return following is not None and following[0] < recorded_at
@@ -145,7 +146,7 @@ def _fold(history: Iterable[str]) -> dict[str, Any]:
     """Return the values of `FIELDS` that the changes lead to."""
     values: dict[str, Any] = {field: {} for field in FIELDS}
     for changes in history:
-        for field, change in loads(changes).items():
+        for field, change in _loaded(changes).items():
             if "replace" in change:
                 values[field] = change["replace"]
                 continue
@@ -154,6 +155,20 @@ def _fold(history: Iterable[str]) -> dict[str, Any]:
             removed = change.get("remove", ())
             values[field] = {key: value[key] for key in value if key not in removed}
     return values
+
+
+def _loaded(changes: str) -> dict[str, Any]:
+    """Return a row of a history.
+
+    Raises:
+        CodecError: Another program has left something else.
+    """
+    value = loads(changes)
+    if problem := changes_problem(value):
+        message = f"the history of an agent's state holds a row that {problem}"
+        raise CodecError(message, hint="see what `verify` finds, then restore the row from a backup")
+    found: dict[str, Any] = value
+    return found
 
 
 def _earliest(changes: str) -> tuple[str, ...]:

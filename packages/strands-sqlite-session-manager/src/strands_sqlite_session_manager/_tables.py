@@ -309,3 +309,25 @@ CREATE TABLE mirrors (
     updated_at TEXT NOT NULL DEFAULT {_NOW}
 ) WITHOUT ROWID;
 """
+
+
+NULLABLE = frozenset(
+    {
+        "sessions.extra",
+        "sessions.title",
+        "sessions.metadata",
+        "agents.extra",
+        "messages.redact_message",
+        "messages.extra",
+        "agent_state_history.message_id",
+        "deletions.agent_id",
+        "deletions.first_message_id",
+        "objects.content",
+        "object_parts.first_part",
+        "object_parts.last_part",
+        "object_parts.content",
+        "parts.hash",
+        "search_entries.change_id",
+    }
+)
+"""The columns that may hold NULL."""

@@ -12,7 +12,7 @@ import apsw
 
 from ._connection import Connection, ConstraintError
 from ._requests import AsyncRequest, OneStatement, Operation, Options, Request
-from .errors import DatabaseClosedError, translate
+from .errors import RAISED_BY_APSW, DatabaseClosedError, translate
 
 LARGEST_GROUP = 256
 """How many waiting operations one commit may carry."""
@@ -90,7 +90,7 @@ class Writer:
             except BaseException as error:
                 self._roll_back(connection, error)
                 raise
-        except apsw.Error as error:
+        except RAISED_BY_APSW as error:
             raise translate(error, self._path) from error
         finally:
             self.release()
@@ -162,7 +162,7 @@ class Writer:
             if not (isinstance(operation, OneStatement) and self._statement(connection, operation)):
                 self._begin(connection)
                 self._finish(connection, (operation,))
-        except apsw.Error as error:
+        except RAISED_BY_APSW as error:
             raise translate(error, self._path) from error
 
     def _run_in_turn(self, request: Request) -> None:
@@ -245,7 +245,7 @@ class Writer:
                 group[0].error = self._typed(error)
 
     def _typed(self, error: Exception) -> Exception:
-        if not isinstance(error, apsw.Error):
+        if not isinstance(error, RAISED_BY_APSW):
             return error
         typed = translate(error, self._path)
         typed.__cause__ = error

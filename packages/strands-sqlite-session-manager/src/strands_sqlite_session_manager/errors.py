@@ -144,6 +144,7 @@ class UnsafeSQLiteError(SQLiteSessionError):
 class NotFoundError(SQLiteSessionError):
     """A session, agent, message or multi-agent state that the call needs does not exist. Nothing was written."""
 
+    default_hint = "list the sessions to see which there are"
     shows_hint = False
 
 
@@ -204,18 +205,28 @@ _BY_APSW: tuple[tuple[type[apsw.Error], type[SQLiteSessionError], str], ...] = (
 )
 
 
-def translate(error: apsw.Error, path: str) -> SQLiteSessionError:
+RAISED_BY_APSW = (apsw.Error, UnicodeError)
+"""What APSW raises: `UnicodeError` where text on its way to SQLite or back is not UTF-8."""
+
+
+def translate(error: apsw.Error | UnicodeError, path: str) -> SQLiteSessionError:
     """Say in this package's terms what `error` means for the database at `path`."""
+    if isinstance(error, UnicodeEncodeError):
+        return CodecError(f"text=<{error.object[:40]!a}> holds a lone surrogate, which UTF-8 cannot hold")
+    if isinstance(error, UnicodeError):
+        message = f"database=<{path}> holds a text that is not UTF-8: {error}"
+        return CodecError(message, hint="another program has changed the file; see what `verify` finds")
     for source, target, what in _BY_APSW:
         if isinstance(error, source):
             return target(f"database=<{path}> {what}: {error}")
-    return SQLiteSessionError(f"database=<{path}> failed: {type(error).__name__}: {error}")
+    message = f"database=<{path}> failed: {type(error).__name__}: {error}"
+    return SQLiteSessionError(message, hint="another program may have changed the file; see what `verify` finds")
 
 
 @contextmanager
 def translated(path: str) -> Iterator[None]:
-    """Let nothing of `apsw.Error` out of the block: raise the typed error for the database at `path` instead."""
+    """Let nothing of what APSW raises out of the block: raise the typed error for the database at `path` instead."""
     try:
         yield
-    except apsw.Error as error:
+    except RAISED_BY_APSW as error:
         raise translate(error, path) from error

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from strands_sqlite_session_manager import _blobs
-from strands_sqlite_session_manager._codec import has_bytes, loads_bytes
+from strands_sqlite_session_manager._codec import has_bytes, loads_bytes, require_texts
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager.errors import NotFoundError
@@ -175,6 +175,7 @@ def _chosen_agent(connection: Connection, session_id: str, agent_id: str | None)
 
 def _message(session_id: str, agent_id: str, row: Any, blobs: dict[str, bytes] | None) -> StoredMessage:
     message_id, text, redacted, created_at = row
+    require_texts(created_at)
     message = loads_bytes(text, blobs)
     role = str(message.get("role", "")) if isinstance(message, dict) else ""
     return StoredMessage(session_id, agent_id, message_id, role, message, bool(redacted), created_at)

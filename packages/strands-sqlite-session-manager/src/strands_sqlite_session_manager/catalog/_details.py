@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from strands_sqlite_session_manager._activity import LAST_ACTIVITY, utc
-from strands_sqlite_session_manager._codec import loads
+from strands_sqlite_session_manager._codec import loads, require_texts
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._texts import PREVIEW_CHARACTERS, pieces, preview
 from strands_sqlite_session_manager.errors import CodecError
@@ -87,6 +87,9 @@ def describe(
         connection: Reads from one instant.
         session_ids: Which.
         activity: Their last activity, where it is known.
+
+    Raises:
+        CodecError: Another program has left something in place of a text.
     """
     wanted = list(session_ids)
     these = (json.dumps(wanted),)
@@ -99,7 +102,7 @@ def describe(
     for session_id, _, count in counts:
         messages[session_id] += count
     previews = _previews(connection, agents, multi_agents)
-    return [
+    found = [
         SessionInfo(
             session_id=session_id,
             title=sessions[session_id][1],
@@ -115,6 +118,9 @@ def describe(
         for session_id in wanted
         if session_id in sessions
     ]
+    for one in found:
+        require_texts(one.title or "", one.created_at, one.last_activity, *one.tags, *one.agents, *one.multi_agents)
+    return found
 
 
 def noted(metadata: str | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from strands_sqlite_session_manager._activity import utc
+from strands_sqlite_session_manager._codec import require_texts
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager.catalog._details import SessionInfo, describe
@@ -105,6 +106,7 @@ def summarize_session(database: Database, session_id: str) -> SessionSummary:
 
     Raises:
         NotFoundError: There is no such session.
+        CodecError: Another program has left something in place of a text.
     """
     return database.read(lambda connection: _summary(connection, session_id))
 
@@ -116,6 +118,7 @@ def _summary(connection: Connection, session_id: str) -> SessionSummary:
     agents = []
     total = connection.row(_ATTACHMENTS, (session_id,))[0]
     for agent_id, created_at, updated_at in connection.rows(_AGENTS, (session_id,)):
+        require_texts(created_at, updated_at)
         *counted, size = connection.row(_MESSAGES, (session_id, agent_id))
         values = (agent_id, *counted, created_at, updated_at, size + attached.get(agent_id, 0))
         agents.append(AgentSummary(*values))

@@ -63,9 +63,6 @@ def _step(database: Database, check: Check, state: object) -> Batch:
     """Return what a step of a check found; damage that keeps it from reading ends the check."""
     try:
         return database.read(lambda connection: check.step(connection, state))
-    except UnicodeDecodeError as error:
-        problem = f"a text is not UTF-8: {error}"
-        return Batch([Finding("sqlite", check.name, problem, _ADVICE)], 0, None)
     except SQLiteSessionError as error:
         if not _is_damage(error):
             raise

@@ -277,5 +277,5 @@ def _hit(row: _Row, rank: float, terms: list[str]) -> SearchHit:
     _, session_id, agent_id, message_id, created_at, shown = row
     message = loads(shown)
     text, highlights = snippet(said(message), terms)
-    role = str(message.get("role", ""))
+    role = str(message.get("role", "")) if isinstance(message, dict) else ""
     return SearchHit(session_id, agent_id, message_id, role, created_at, text, highlights, rank / (rank - 1))

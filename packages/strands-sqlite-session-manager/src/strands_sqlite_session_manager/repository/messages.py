@@ -10,7 +10,7 @@ from strands_sqlite_session_manager import _blobs
 from strands_sqlite_session_manager._codec import dumps_apart, has_bytes, loads, loads_bytes
 from strands_sqlite_session_manager._connection import Connection, ConstraintError
 from strands_sqlite_session_manager._database import Database, OneStatement
-from strands_sqlite_session_manager.errors import ConflictError, InvalidIdError, NotFoundError
+from strands_sqlite_session_manager.errors import ConflictError, InvalidIdError, NotFoundError, SQLiteSessionError
 from strands_sqlite_session_manager.repository._records import build, extra_fields, next_change, times
 from strands_sqlite_session_manager.repository._sessions import require_session
 from strands_sqlite_session_manager.repository._watch import Watch
@@ -216,9 +216,12 @@ def _raise_missing_parent(connection: Connection, session_id: str, agent_id: str
 
 
 def _require_same_content(connection: Connection, place: _blobs.Place, content: _Content) -> None:
-    stored = connection.rows(_SELECT_CONTENT, place)[0]
+    stored = connection.row(_SELECT_CONTENT, place)
+    session_id, agent_id, message_id = place
+    if stored is None:
+        message = f"Message {message_id} of agent {agent_id} in session {session_id} was kept out of the table"
+        raise SQLiteSessionError(message, hint="look for triggers that another program has put into the file")
     if stored != content:
-        session_id, agent_id, message_id = place
         message = f"Message {message_id} of agent {agent_id} in session {session_id} exists with other content"
         raise ConflictError(message)
 

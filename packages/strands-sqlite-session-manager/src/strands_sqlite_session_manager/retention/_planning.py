@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from strands_sqlite_session_manager import _activity
+from strands_sqlite_session_manager._codec import require_texts
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager.retention._weighing import Remainder, Weights, weigh
 
@@ -153,6 +154,7 @@ def plan_prune(database: Database, policy: PrunePolicy, *, now: datetime | None 
     _activity.catch_up(database)
     tags = (json.dumps(sorted(set(policy.tags))), json.dumps(policy.keep_tags))
     in_scope = [_Candidate(*row) for row in database.read(lambda connection: connection.rows(_IN_SCOPE, tags))]
+    require_texts(*(one.last_activity for one in in_scope))
     weights = Weights() if policy.max_bytes is None else weigh(database, [one.session_id for one in in_scope])
     going, kept_in_use = _choose(policy, now, in_scope, weights.among_themselves())
     if policy.max_bytes is None:

@@ -1,0 +1,53 @@
+"""What the tests of the campaign share: how much is tried, and how much was tried in all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+pytest.register_assert_rewrite("tests.campaign.survivors")
+
+_TRIED_HERE = "tried: "
+_TRIED: Counter[str] = Counter()
+
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of a random name is made in it
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: the disk of these tests is a model, the real one has no part in it."""
+    if not _MEMORY.is_dir():
+        yield tmp_path
+        return
+    with TemporaryDirectory(dir=_MEMORY) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def tried(record_property: Callable[[str, object], None]) -> Iterator[Counter[str]]:
+    """Counts what the test tries, by kind; the sums stand at the end of the run."""
+    counter: Counter[str] = Counter()
+    yield counter
+    for kind, number in counter.items():
+        record_property(f"{_TRIED_HERE}{kind}", number)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add up what a test has tried; with xdist its report comes from another process."""
+    if report.when == "teardown":
+        for name, number in report.user_properties:
+            if name.startswith(_TRIED_HERE) and isinstance(number, int):
+                _TRIED[name.removeprefix(_TRIED_HERE)] += number
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what was tried in all."""
+    if _TRIED:
+        sums = ", ".join(f"{number:,} {kind}" for kind, number in sorted(_TRIED.items()))
+        terminalreporter.write_line(f"campaign: {sums}")
