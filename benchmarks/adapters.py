@@ -151,9 +151,9 @@ class Floor(SessionRepository):
 class LockedFloor(Floor):
     """The floor for several threads: one connection behind a lock, which each call holds while SQLite works."""
 
-    def __init__(self, path: Path, durability: Durability) -> None:
+    def __init__(self, path: Path, durability: Durability, busy_seconds: int = 0) -> None:
         """Open the file at `path`."""
-        super().__init__(path, durability)
+        super().__init__(path, durability, busy_seconds)
         self._unlocked, self._lock = self._execute, Lock()
         self._execute = self._locked
 

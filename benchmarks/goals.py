@@ -90,5 +90,11 @@ GOALS: dict[tuple[str, str], Goal] = {
         ("prune", f"{pace}: p99 while pruned / quiet"): Goal("<=", 10, STORE)
         for pace in ("at full speed", "every 10 ms")
     },
+    ("mirror", "first push: other requests for each object"): Goal("<=", 0.01),
+    ("mirror", "first push: usually in flight"): Goal(">=", 8),
+    ("mirror", "nothing changed: requests"): Goal("<=", 5),
+    ("mirror", "next release: objects uploaded"): Goal("<=", 0),
+    ("mirror", "10 times as many messages: memory over idle"): Goal("<=", 64 * 2**20),
+    ("mirror", "append: p99 while pushed / quiet"): Goal("<=", 2.0),
 }
 """The goal for a figure, by the name of its case and its own label."""

@@ -109,8 +109,10 @@ def timed(action: Callable[[], object]) -> float:
     return end - begin
 
 
-def interleave(subjects: Sequence[Subject], rounds: int) -> list[Series]:
+def interleave(subjects: Sequence[Subject], rounds: int, between: Callable[[], object] = lambda: None) -> list[Series]:
     """Run all subjects in every round, one after the other, and begin each round with another one.
+
+    `between` is called before each turn of a subject.
 
     What disturbs the machine for a while, and what one subject leaves behind for the next, then falls on all alike.
     As in `timeit`, the cyclic garbage collector runs between two turns and not within one: when it would run depends on
@@ -121,6 +123,7 @@ def interleave(subjects: Sequence[Subject], rounds: int) -> list[Series]:
         first = number % len(subjects)
         for subject in (*subjects[first:], *subjects[:first]):
             if subject.rounds is None or number < subject.rounds:
+                between()
                 figures[subject.name].append(_turn(subject))
     return [Series(name, tuple(each)) for name, each in figures.items()]
 

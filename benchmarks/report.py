@@ -68,18 +68,18 @@ def _figure(case: str, figure: Figure) -> dict[str, Any]:
 
 def _row(case: str, figure: Figure) -> str:
     value, unit = figure.value, figure.unit
-    quartiles = f"[{_value(value.lower, unit)} .. {_value(value.upper, unit)}]" if value.count > 1 else ""
+    quartiles = f"[{value_words(value.lower, unit)} .. {value_words(value.upper, unit)}]" if value.count > 1 else ""
     goal = GOALS.get((case, figure.label))
     words = "" if goal is None else _goal_words(goal, figure)
-    return f"  {figure.label:<{_WIDTH}} {_value(value.median, unit):>12}  {quartiles:<26} {words}".rstrip()
+    return f"  {figure.label:<{_WIDTH}} {value_words(value.median, unit):>12}  {quartiles:<26} {words}".rstrip()
 
 
 def _goal_words(goal: Goal, figure: Figure) -> str:
     value = figure.value.median
-    words = f"goal{_mark(goal)} {goal.sense} {_value(goal.limit, figure.unit)}: {_verdict(goal.is_reached(value))}"
+    words = f"goal{_mark(goal)} {goal.sense} {value_words(goal.limit, figure.unit)}: {_verdict(goal.is_reached(value))}"
     if goal.stretch is None:
         return words
-    stretch = f"stretch {goal.sense} {_value(goal.stretch, figure.unit)}: {_verdict(goal.is_stretched(value))}"
+    stretch = f"stretch {goal.sense} {value_words(goal.stretch, figure.unit)}: {_verdict(goal.is_stretched(value))}"
     return f"{words} ({stretch})"
 
 
@@ -95,7 +95,8 @@ def _name(key: tuple[str, str]) -> str:
     return ", ".join(key)
 
 
-def _value(value: float, unit: Unit) -> str:
+def value_words(value: float, unit: Unit) -> str:
+    """Return a value with its unit."""
     if unit == "seconds":
         return _duration(value)
     if unit == "bytes":

@@ -16,6 +16,7 @@ from benchmarks import (
     history,
     large,
     message_search,
+    mirror,
     retention,
     search,
     snapshots,
@@ -56,6 +57,7 @@ def all_cases(scale: Scale) -> dict[str, Case]:
         "message-search": message_search.messages,
         "history": history.history,
         "prune": retention.prune_sessions,
+        "mirror": mirror.mirror,
     }
 
 

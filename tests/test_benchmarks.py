@@ -4,11 +4,13 @@ import asyncio
 import itertools
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from types import SimpleNamespace
+from typing import Any, Literal, cast
+from xml.etree import ElementTree as ET
 
 import apsw
 import pytest
@@ -19,6 +21,13 @@ from benchmarks import __main__ as command
 from benchmarks import cutting, goals, memories, report, suite
 from benchmarks.adapters import FILE, FLOOR, OURS
 from benchmarks.measure import Result, Series, Subject, interleave, ratio
+from benchmarks.race import __main__ as race_command
+from benchmarks.race import site
+from benchmarks.race.chart import draw
+from benchmarks.race.contest import Contestant, Log
+from benchmarks.race.contestants import CONTESTANTS
+from benchmarks.race.rows import check
+from benchmarks.race.sizes import QUICK as RACE_QUICK
 from benchmarks.scale import FULL, QUICK
 from benchmarks.snapshots import WrittenPages
 from benchmarks.stores import LOCAL
@@ -215,3 +224,83 @@ def test_an_unknown_case_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(["--only", "turbo"])
     assert "no case is called 'turbo'" in capsys.readouterr().err
+
+
+TINY_RACE = replace(
+    RACE_QUICK, append_rounds=2, append_batch=2, stored=3, turn_rounds=1, turn_warmup=0, restore_lengths=(30,),
+    restore_rounds=1, thread_rounds=1, crowd_messages=2, sessions=20, scale_rounds=2, snapshot_turns=5, image_rounds=1,
+    search_entries=30, search_messages=200, search_rounds=1, settles=False,
+)  # fmt: skip
+
+
+def race(tmp_path: Path, *names: str, contestants: Sequence[Contestant] = CONTESTANTS) -> dict[str, Any]:
+    found = race_command.run(tmp_path, TINY_RACE, names, contestants)
+    assert found["failures"] == {}
+    return found
+
+
+@pytest.mark.parametrize(
+    "case", sorted(set(race_command.CASES) - {"processes", "interpreters"})
+)  # these two start the SDK in many processes
+def test_who_takes_part_in_the_race_is_measured(case: str, tmp_path: Path) -> None:
+    """In each row everyone has a positive figure and a ratio, or is left out with a reason; no file is left behind."""
+    contestants = [
+        each for each in CONTESTANTS if each.pace != "remote" or case == "append"
+    ]  # their clients take seconds
+    found = race(tmp_path, case, contestants=contestants)
+
+    everyone = {each.name for each in contestants}
+    for row in found["rows"]:
+        figures = {figure["name"]: figure for figure in row["figures"]}
+        assert all(0 < each["lower"] <= each["median"] <= each["upper"] for each in figures.values())
+        assert all(each["ratio"]["median"] > 0 for name, each in figures.items() if name != row["reference"])
+        assert all(reason for reason in row["left_out"].values())
+        assert everyone <= {*figures, *row["left_out"]} | {"ours"}
+        assert not set(figures) & set(row["left_out"])
+    assert found["rows"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_is_not_installed_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A contestant whose package is missing stands in the output and in every row, and the others run."""
+    nobody = Contestant("nobody", "nowhere:open", ("strands-agents", "no-such-package"), "nothing")
+
+    found = race(tmp_path, "append", contestants=[*CONTESTANTS[:1], nobody])
+
+    assert "left out: nobody: no-such-package: not installed" in capsys.readouterr().out
+    assert [figure["name"] for figure in found["rows"][0]["figures"]] == ["ours"]
+    assert found["rows"][0]["left_out"] == {"nobody": "no-such-package: not installed"}
+
+
+def test_a_contestant_that_forgets_does_not_count() -> None:
+    """A store that gives back less than it was given ends the case, however fast it is."""
+    with pytest.raises(ValueError, match="has 3 of 4 messages"):
+        check(cast("Log", SimpleNamespace(read=lambda: [1, 2, 3])), 4)
+
+
+def test_the_page_and_the_chart_come_from_the_figures(tmp_path: Path) -> None:
+    """Both name everyone; the page keeps what stands around its marks; the chart is one SVG without outside help."""
+    found = race(tmp_path, "append", contestants=CONTESTANTS[:4])
+    page = site.with_tables(f"before\n{site.BEGIN}\nold\n{site.END}\nafter\n", found)
+    chart = draw(found)
+
+    names = [figure["name"] for figure in found["rows"][0]["figures"]]
+    assert all(f"| {name} |" in page or f"| **{name}** |" in page for name in names)
+    assert page.startswith("before\n")
+    assert page.endswith("\nafter\n")
+    assert "old" not in page
+    assert site.with_tables(page, found) == page
+    drawn = ET.fromstring(chart)  # noqa: S314 - our own
+    assert {text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")} >= set(names)
+    assert chart.count("http") == 1  # the name space
+    with pytest.raises(ValueError, match="the page has no"):
+        site.with_tables("no marks", found)
+
+
+def test_the_site_shows_the_figures_that_it_offers() -> None:
+    """The tables and the chart in the docs are those of the JSON file beside them."""
+    found = json.loads(site.JSON.read_text(encoding="utf-8"))
+
+    assert site.with_tables(page := site.PAGE.read_text(encoding="utf-8"), found) == page
+    assert draw(found) == site.SVG.read_text(encoding="utf-8")
+    assert found["failures"] == {}
