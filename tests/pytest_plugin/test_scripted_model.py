@@ -167,7 +167,7 @@ def test_a_function_gets_the_call_and_returns_the_reply() -> None:
 
 def test_a_function_that_returns_no_reply_is_an_error() -> None:
     """A function step that returns something else fails with a message that shows it."""
-    with pytest.raises(TypeError, match="returned 42, which is not a reply"):
+    with pytest.raises(TypeError, match=r"^a function in the script returned 42, which is not a reply$"):
         chunks_of(ScriptedModel(lambda _call: 42))  # type: ignore[arg-type,return-value]  # wrong on purpose
 
 
@@ -225,6 +225,14 @@ def test_structured_output_without_fitting_call_is_an_error(step: str | ToolCall
     """A step that does not fill the output model raises a `ValueError`."""
     with pytest.raises(ValueError, match="City"):
         structured(ScriptedModel(step))
+
+
+def test_a_text_where_structured_output_was_asked_for_is_shown_in_the_error() -> None:
+    """The error names the tool that was needed, and shows what the step said instead."""
+    with pytest.raises(ValueError, match="City") as raised:
+        structured(ScriptedModel("Oslo"))
+    expected = "the step does not call the tool 'City', which structured output needs; it said: [{'text': 'Oslo'}]"
+    assert str(raised.value) == expected
 
 
 def test_calls_are_copies_of_what_was_sent() -> None:
