@@ -31,10 +31,11 @@ SAME_ON_EVERY_PYTHON = (
     ),
     "tests/campaign",
     "tests/docs",
-    "tests/mirror/command",
+    "tests/mirror/*/*",
+    "tests/mirror/test_[dfl]*",
     "tests/mirror/test_*_random.py",
-    "tests/mirror/test_mirror_*failures.py",
-    "tests/mirror/test_push_interrupted.py",
+    "tests/mirror/test_mirror_[!a]*",  # but test_mirror_agents.py
+    "tests/mirror/test_push_[!r]*",  # but test_push_release.py
     "tests/pytest_plugin/test_contracts_*",
     "tests/pytest_plugin/test_plugin_loading.py",
     "tests/test_benchmarks.py",
