@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from strands_sqlite_session_manager.errors import DatabaseBusyError
 
+from ._lock import PushUnderWayError
 from .errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PASSING = (UnreachableError, DatabaseBusyError)
-"""Errors that go away by themselves: no network, an S3 that throttles or fails, a database that is locked."""
+PASSING = (UnreachableError, DatabaseBusyError, PushUnderWayError)
+"""Errors that go away by themselves: no network, an S3 that throttles or fails, a database that is locked, and a push
+that somebody else began.
+"""
 
 LONGEST_PAUSE = 300.0
 """Seconds between two attempts, where one after the other fails; the interval, if that is longer."""

@@ -62,8 +62,8 @@ class Restored:
         unchanged: How many sessions and objects were there already with the same content.
         passed_over: What was left in S3 because the same is elsewhere below the prefix, and newer: folders of
             sessions, and keys of storage objects.
-        partial: What was left in S3 because a push to the live copy has brought only a part of it, and was interrupted
-            or is under way: folders of sessions, and of agents.
+        partial: What was left in S3 because the live copy has only a part of it: folders of sessions, and of agents. A
+            push was interrupted there or is under way, or the server has changed the keys.
     """
 
     sessions: int
@@ -86,7 +86,7 @@ class Loader:
         on_conflict: Conflict,
         report: Report | None,
         total: int | None = None,
-        is_cut: Callable[[], bool] = bool,
+        is_cut: Callable[[], bool] | None = None,
     ) -> None:
         """Prepare to write into `database` what is in `bucket`.
 
@@ -96,8 +96,8 @@ class Loader:
             on_conflict: What to do with what is there with other content.
             report: Called after each object that was read.
             total: How many objects there are, where that is known.
-            is_cut: Tells whether a push is under way to what is read, or was interrupted; asked where a session is
-                there only in part, which is an error otherwise.
+            is_cut: Of a live copy: tells whether a push to it is under way, or was interrupted; asked where a session
+                is there only in part, which is an error otherwise.
 
         Raises:
             ValueError: `on_conflict` is none of the words for it.
@@ -155,7 +155,9 @@ class Loader:
 
     def _without_parts(self, group: Group) -> Group:
         """Leave out what a push has brought only in part, before it is read."""
-        if isinstance(group, SessionObjects) and (parts := group.parts()) and self._is_cut():
+        if self._is_cut is None or not isinstance(group, SessionObjects):
+            return group
+        if (parts := group.parts()) and self._is_cut():
             group.leave_out(parts)
             self._partial += (f"{group.root}{part}/" for part in parts)
         return group
@@ -163,6 +165,8 @@ class Loader:
     def _load_session(self, group: SessionObjects, ahead: Ahead, spool: Spool) -> None:
         group.read_with(lambda stored: ahead.read(group, stored))
         if not is_session(group, group.folder):
+            if self._is_cut is not None:
+                self._partial += (f"{group.root}{part}/" for part in group.parts())
             return
         read_session(group, group.folder, group.session_id, group.sidecar, spool)
         outcome = store_session(self._database, group.session_id, spool, self._on_conflict)

@@ -27,6 +27,10 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+class PushUnderWayError(MirrorConflictError):
+    """Another push of this database to the same place is under way: it will end."""
+
+
 @contextmanager
 def one_push(database: Database, place: str) -> Iterator[None]:
     """Keep every other push of `database` to `place` out, in this process and in others, while the block runs.
@@ -35,7 +39,7 @@ def one_push(database: Database, place: str) -> Iterator[None]:
     system gives the lock back, and the next push takes the file over.
 
     Raises:
-        MirrorConflictError: Another one is under way.
+        PushUnderWayError: Another one is under way.
         LocalDiskError: The file cannot be made.
     """
     name = database.read(lambda connection: connection.filename)
@@ -67,7 +71,7 @@ def _take(path: str, place: str) -> int:
         except OSError as error:
             os.close(descriptor)
             message = f"place=<{place}> | another push of this database is under way"
-            raise MirrorConflictError(message, hint="wait until it is done, then run it again") from error
+            raise PushUnderWayError(message, hint="wait until it is done, then run it again") from error
         except BaseException:
             os.close(descriptor)
             raise

@@ -77,7 +77,7 @@ def restore(  # noqa: PLR0913 - what says how is given by name
         MirrorError: S3 could not be read. What was written until then stays, whole sessions only.
     """
     ids = None if session_ids is None else required_ids(session_ids)
-    is_cut: Callable[[], bool] = bool
+    is_cut: Callable[[], bool] | None = None
     if release is None:
         total, before = None, sealed_manifest(bucket, places.live)
         groups = _live(bucket, places.live, before, ids, objects=objects)

@@ -108,6 +108,8 @@ def _counts(done: Restored) -> str:
         parts.append(f"{done.skipped:,} skipped")
     if done.passed_over:
         parts.append(f"{len(done.passed_over):,} passed over, which are elsewhere too, and newer there")
+    if done.partial:
+        parts.append(f"left in S3, where only a part of each is: {', '.join(done.partial)}")
     return "; ".join(parts)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from strands_sqlite_session_manager import _blobs, _parts
 from strands_sqlite_session_manager._codec import encode_bytes_values, has_bytes, loads, loads_bytes
 from strands_sqlite_session_manager._connection import Connection
-from strands_sqlite_session_manager.errors import CodecError
+from strands_sqlite_session_manager.errors import CodecError, TransferError
 
 from ._reading import each_row, has_session, session_lines, unreadable
 from ._records import parse
@@ -192,7 +192,7 @@ def _message_objects(connection: Connection, since: Positions) -> Iterator[Mirro
 def _multi_agent_objects(connection: Connection, since: Positions) -> Iterator[MirrorObject]:
     for session_id, multi_agent_id, state in each_row(connection, _MULTI_AGENTS, (since.multi_agents,)):
         path = _multi_agent_path(session_id, multi_agent_id)
-        yield MirrorObject(path, "multi_agent", _json(_value(state, path)))
+        yield MirrorObject(path, "multi_agent", _json(_value(state, path), path))
 
 
 def _value(text: str, path: str, blobs: dict[str, bytes] | None = None) -> Any:
@@ -206,11 +206,15 @@ def _value(text: str, path: str, blobs: dict[str, bytes] | None = None) -> Any:
 def _bytes(kind: str, values: Any, extra: str | None, path: str) -> bytes:
     """Return the JSON of a record of `values` in the SDK's order, then what a newer SDK added."""
     added = {} if extra is None else _value(extra, path)
-    return _json(record_object(kind, dict(zip(FIELDS[kind], values, strict=True)), added))
+    return _json(record_object(kind, dict(zip(FIELDS[kind], values, strict=True)), added), path)
 
 
-def _json(value: object) -> bytes:
-    return json.dumps(value, indent=2, ensure_ascii=False).encode()
+def _json(value: object, path: str) -> bytes:
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:  # another program has stored it as an escape
+        message = f"object=<{path}> cannot hold a lone surrogate, as the value does"
+        raise TransferError(message, hint="mend the text in the database") from error
 
 
 def _sidecar(connection: Connection, session_id: str) -> bytes:
