@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,14 +25,17 @@ from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 from sybil.python import import_cleanup
 
 NOT_RUN = {
+    "aws": "is the program of AWS; it is not among the packages of the tests",
     "curl": "asks a server that the page only names",
     "datasette": "starts a server; it is not among the packages of the tests",
+    "eval": "changes the shell in which a reader works",
     "jq": "is not on every machine",
     "litestream": "replicates for ever; a test of its own runs it",
     "pip": "the packages of the workspace are installed already",
     "sudo": "changes the machine",
     "systemctl": "changes the machine",
     "uv": "installs, or runs the tests that run this one",
+    "weed": "is the S3 server that the tests have started already",
 }
 """Commands that stand on pages and are not run here, and why."""
 
@@ -50,7 +54,7 @@ class Page:
         compares: Whether what commands print must be what the page shows.
         ran: How many fences were run, by language.
         skipped: The commands that were not.
-        printed: What the last fence of Python printed.
+        printed: What the last fence of Python printed; None once that was compared, and before the first.
         saved: The files that the page shows, and that no command has run yet.
     """
 
@@ -58,9 +62,10 @@ class Page:
     compares: bool = False
     ran: dict[str, int] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
-    printed: str = ""
+    printed: str | None = None
     saved: list[str] = field(default_factory=list)
     _namespace: dict[str, Any] = field(default_factory=lambda: {"__name__": "__main__"})
+    _tables: apsw.Connection = field(default_factory=lambda: apsw.Connection(":memory:"))
 
     def run(self) -> None:
         """Run every fence, in order, in the current folder."""
@@ -92,43 +97,75 @@ class Page:
         self.printed = output.getvalue()
 
     def text(self, shown: str, line: int) -> None:
-        """Compare what is shown with what was printed last; `...` stands for anything."""
-        if not self.printed:
+        """Compare what is shown with what the Python before it printed; `...` stands for anything.
+
+        Behind no Python it is a drawing, such as that of folders.
+        """
+        if self.printed is None:
             return
         assert _CHECKER.check_output(shown, self.printed, _OPTIONS), (
             f"{self.path.name}:{line} shows\n{shown}\nbut this was printed\n{self.printed}"
         )
-        self.printed = ""
+        self.printed = None
 
     def console(self, session: str, line: int) -> None:
         """Run the commands after each `$`; on a page that compares, their output must be what stands below them."""
         for command, shown in commands_of(session):
-            program = shlex.split(command, comments=True)[0]
+            program = next(word for word in shlex.split(command, comments=True) if "=" not in word)
             if program in NOT_RUN or any(f"| {name}" in command for name in NOT_RUN):
                 self.skipped.append(program)
             elif program == "sqlite3":
-                _query(command)
+                _query(command, shown)
             elif program == "export":
-                name, _, value = shlex.split(command)[1].partition("=")
-                os.environ.setdefault(name, value)
+                for word in shlex.split(command)[1:]:
+                    name, _, value = word.partition("=")
+                    os.environ.setdefault(name, value)
+            elif " follow" in command:
+                self._follow(command)
             else:
                 self._run_command(command, shown, line)
 
+    def _follow(self, command: str) -> None:
+        """Run what ends only when it is told to, until it has said something."""
+        process = subprocess.Popen(shlex.split(command), env=self._environment(), stdout=subprocess.PIPE, text=True)
+        with process:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+        assert (bool(said), process.returncode) == (True, 0), f"$ {command}\nsaid {said!r}"
+
+    @staticmethod
+    def _environment() -> dict[str, str]:
+        """Return the environment of a command, which finds first what is installed beside this Python.
+
+        Its output comes line by line, as on a terminal of 80 columns.
+        """
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, "PATH": path, "COLUMNS": "80", "PYTHONUNBUFFERED": "1"}
+
     def _run_command(self, command: str, shown: str, line: int) -> None:
         self.saved = [name for name in self.saved if name not in command]
-        scripts = str(Path(sys.executable).parent)
-        environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "80"}
         done = subprocess.run(
-            ["/bin/bash", "-c", command], capture_output=True, text=True, env=environment, check=False, timeout=120
+            ["/bin/bash", "-o", "pipefail", "-c", command],
+            capture_output=True,
+            text=True,
+            env=self._environment(),
+            check=False,
+            timeout=120,
         )
         where = f"{self.path.name}:{line} $ {command}"
-        assert done.returncode in (0, 1), f"{where}\nended with {done.returncode}\n{done.stdout}{done.stderr}"
+        assert done.returncode in _expected(command, shown), (
+            f"{where}\nended with {done.returncode}\n{done.stdout}{done.stderr}"
+        )
         if self.compares and shown:
             printed = done.stdout + done.stderr
             assert _CHECKER.check_output(shown, printed, _OPTIONS), f"{where}\nshows\n{shown}\nbut printed\n{printed}"
 
     def sql(self, statements: str, _line: int) -> None:
-        """Run SQL on the only database of the folder, for reading only."""
+        """Run SQL on the only database of the folder, for reading only; what makes tables, on an empty one."""
+        if "CREATE TABLE" in statements:
+            self._tables.execute(statements)
+            return
         (file,) = Path.cwd().glob("*.db")
         _read_only(str(file), statements)
 
@@ -142,23 +179,41 @@ def commands_of(session: str) -> list[tuple[str, str]]:
     return found
 
 
-def _query(command: str) -> None:
+def _expected(command: str, shown: str) -> tuple[int, ...]:
+    """Return how a command may end: ours also with "nothing found", and with 2 where it is shown to ask for `--yes`."""
+    if not command.startswith("strands-sqlite "):
+        return (0,)
+    return (0, 2) if "add --yes" in shown else (0, 1)
+
+
+def _query(command: str, shown: str) -> None:
+    """Run the SQL of a `sqlite3 -box` command; the cells of its table must be those that are shown."""
     *_, file, statements = shlex.split(command)
-    _read_only(file, statements)
+    rows = _read_only(file, statements)
+    cells = [tuple(cell.strip() for cell in line.split("│")[1:-1]) for line in shown.splitlines() if "│" in line]
+    assert cells[1:] == [tuple(map(str, row)) for row in rows], f"$ {command}\nfound {rows}"
 
 
-def _read_only(file: str, statements: str) -> None:
+def _read_only(file: str, statements: str) -> list[tuple[Any, ...]]:
     connection = apsw.Connection(file, flags=apsw.SQLITE_OPEN_READONLY)
     try:
-        connection.execute(statements).fetchall()
+        found: list[tuple[Any, ...]] = connection.execute(statements).fetchall()
+        return found
     finally:
         connection.close()
 
 
+def _parse_json(source: str) -> None:
+    """Read one JSON document after the other, as in JSON Lines."""
+    decoder, rest = json.JSONDecoder(), source.strip()
+    while rest:
+        _, end = decoder.raw_decode(rest)
+        rest = rest[end:].lstrip()
+
+
 RUNNERS: dict[str, Callable[[Page, str, int], object]] = {
     "console": Page.console,
-    "json": lambda _page, source, _line: json.loads(source),
-    "jsonl": lambda _page, source, _line: [json.loads(line) for line in source.splitlines()],
+    "json": lambda _page, source, _line: _parse_json(source),
     "python": Page.python,
     "sql": Page.sql,
     "text": Page.text,

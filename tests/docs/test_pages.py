@@ -39,7 +39,7 @@ def fences(path: Path) -> Counter[str]:
 @pytest.mark.parametrize("name", RUN_HERE)
 def test_every_example_of_a_page_runs(name: str) -> None:
     """Each fence is run as a reader would, in order, in a folder with sessions; and as many are run as there are."""
-    page = Page(PAGES[name], compares=name.startswith("docs/get-started/"))
+    page = Page(PAGES[name], compares=name.startswith(("docs/get-started/", "docs/how-to/")))
     page.run()
     assert page.ran == fences(page.path)
 

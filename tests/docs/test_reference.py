@@ -12,7 +12,7 @@ import yaml
 
 from strands_sqlite_session_manager import _tables, errors
 from strands_sqlite_session_manager._schema import VERSION
-from strands_sqlite_session_manager.cli import commands
+from strands_sqlite_session_manager.cli._app import commands
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
