@@ -18,4 +18,4 @@ def mirror_release(session: nox.Session) -> None:
     (release,) = session.posargs
     session.install(*os.environ.get("MIRROR_WHEELS", MIRROR).split(os.pathsep))
     session.run("strands-sqlite", "mirror", "push", "--release", release)
-    session.run("strands-sqlite", "mirror", "verify", "--release", release)
+    session.run("strands-sqlite", "mirror", "verify", release)

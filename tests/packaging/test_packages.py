@@ -53,3 +53,13 @@ def test_type_checkers_use_the_annotations(package: Path) -> None:
 def test_the_mirror_says_its_version() -> None:
     """The version is read from what is installed."""
     assert strands_sqlite_s3_mirror.__version__ == version("strands-sqlite-s3-mirror")
+
+
+def test_the_workflow_to_copy_runs_the_commands_of_the_session_that_is_rehearsed() -> None:
+    """What `nox -s mirror_a_release` tries is what the workflow for GitHub does."""
+    folder = ROOT / "examples" / "mirror_releases"
+    session = re.findall(r'session\.run\("strands-sqlite", (.*)\)', (folder / "noxfile.py").read_text("utf-8"))
+    workflow = re.findall(r"run: strands-sqlite (.*)", (folder / "mirror-release.yml").read_text("utf-8"))
+    rehearsed = [" ".join(part.strip('"') for part in call.split(", ")) for call in session]
+    assert [command.replace('"$RELEASE"', "release") for command in workflow] == rehearsed
+    assert len(rehearsed) == 2
