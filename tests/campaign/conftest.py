@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytest.register_assert_rewrite("tests.campaign.survivors")
+pytest.register_assert_rewrite("tests.campaign.survivors", "tests.core.objects.looking")
 
 _TRIED_HERE = "tried: "
 _TRIED: Counter[str] = Counter()

@@ -39,11 +39,14 @@ def test_what_was_said_under_litestream_is_restored(tmp_path: Path, s3_server: S
     restored.parent.mkdir()
     replica = f"s3://{s3_server.new_bucket()}/agent?endpoint={s3_server.endpoint_url}&forcePathStyle=true"
     talk(file, 1)
-    running = subprocess.Popen([LITESTREAM, "replicate", str(file), replica], env=environment())
-    try:
-        talk(file, 40)
-    finally:
-        running.send_signal(signal.SIGTERM)  # then it replicates what is left, and ends
+    command = [LITESTREAM, "replicate", str(file), replica]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            assert any("snapshot complete" in line for line in running.stdout)  # from here on it follows
+            talk(file, 40)
+        finally:
+            running.send_signal(signal.SIGTERM)  # then it replicates what is left, and ends
         assert running.wait(60) == 0
     subprocess.run([LITESTREAM, "restore", "-o", str(restored), replica], env=environment(), check=True, timeout=60)
 

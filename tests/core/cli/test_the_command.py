@@ -22,7 +22,8 @@ def test_commands(shell: Shell) -> None:
     """The help names every command with a sentence that fits, and every command has a help of its own."""
     shown = shell.out("--help")
     lines = [line.strip().split(maxsplit=1) for line in shown.split("Commands:")[1].splitlines() if line.strip()]
-    assert [name for name, _ in lines] == COMMANDS.split()
+    others = sorted(each.name for each in importlib.metadata.entry_points(group="strands_sqlite.commands"))
+    assert [name for name, _ in lines] == [*COMMANDS.split(), *others]
     assert all(sentence.endswith(".") and not sentence.endswith("...") for _, sentence in lines)
     for name in COMMANDS.split():
         for option in ("--db", "--json", "--jsonl", "--plain", "--progress"):
