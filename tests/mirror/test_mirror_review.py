@@ -107,6 +107,29 @@ def test_what_a_cut_push_began_does_not_stand_in_the_way_of_the_rest(  # noqa: P
     assert contents(other) == contents(database)
 
 
+def test_messages_behind_a_hole_that_a_cut_push_left_wait_in_s3(
+    database: Database, other: Database, moto_bucket: Bucket
+) -> None:
+    """Messages go to S3 side by side: where a later one came first, a beginning of the talk comes back."""
+    push_live(database, moto_bucket, PLACES)
+    before = contents(database)
+    positions_before = database.read(transfer.positions)
+    say(database, "talk", "first", "second", "third")
+    with pytest.raises(Stopped):
+        push_live(database, moto_bucket, PLACES, progress=stop_at("send"))
+    said = database.read(lambda connection: list(transfer.changed_objects(connection, positions_before)))
+    first, second, third = (each for each in said if each.kind == "message")
+    moto_bucket.delete([f"{PLACES.live}{first.path}"])
+    for each in (second, third):
+        moto_bucket.put(f"{PLACES.live}{each.path}", each.body)
+    restored = restore(other, moto_bucket, PLACES)
+    assert restored.partial == (f"{PLACES.live}{second.path}",)
+    assert contents(other)[0] == before[0]
+    push_live(database, moto_bucket, PLACES)
+    assert restore(other, moto_bucket, PLACES, on_conflict="replace").partial == ()
+    assert contents(other) == contents(database)
+
+
 def test_a_session_file_that_is_missing_is_damage_where_no_push_is_under_way(
     database: Database, other: Database, moto_bucket: Bucket
 ) -> None:

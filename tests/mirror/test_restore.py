@@ -362,7 +362,8 @@ def test_the_requests_are_those_for_the_objects(moto_bucket: Bucket, database: D
     assert steps[-1].bytes == pushed.bytes
     before = moto_bucket.requests.copy()
     restore(other, moto_bucket, PLACES, progress=steps.append)
-    assert moto_bucket.requests - before == {"GetObject": pushed.uploaded + 1, "ListObjectsV2": 2}
+    # the manifest; and again where ids have gaps: was a push cut there?
+    assert moto_bucket.requests - before == {"GetObject": pushed.uploaded + 2, "ListObjectsV2": 2}
     assert steps[-1] == RestoreProgress(pushed.uploaded, None, pushed.bytes)
 
 

@@ -19,8 +19,9 @@ from strands_sqlite_session_manager._bases import Bases
 from strands_sqlite_session_manager._database import Database, Options
 from strands_sqlite_session_manager._objects import WriteObject
 from strands_sqlite_session_manager._schema import open_database
+from tests.campaign.effort import LONG
 from tests.core.store.retained import add_message, add_session, text
-from tests.mirror.proxy import Proxy
+from tests.mirror.proxy import Effect, Proxy
 from tests.mirror.servers import Server
 
 PLACES = Places("base")
@@ -100,6 +101,8 @@ def cut_everywhere(
 ) -> Iterator[tuple[str, int]]:
     """Run something again and again, with the network gone at each of its requests in turn, before it or behind it.
 
+    In the long form of the campaign both are tried at each request, else one and the other in turn.
+
     Before each run the bucket holds what it held at the beginning; the last, uncut run is left to the caller.
     """
     before, etags = content(bucket), state(bucket)
@@ -108,7 +111,8 @@ def cut_everywhere(
     run(through)
     requests = len(proxy.seen)
     for number in range(1, requests + 1):
-        for effect in ("cut_before", "cut_after"):
+        both: tuple[Effect, Effect] = ("cut_before", "cut_after")
+        for effect in both if LONG else (both[number % 2],):
             put_back(bucket, before, etags)
             proxy.heal()
             proxy.at(number, effect)

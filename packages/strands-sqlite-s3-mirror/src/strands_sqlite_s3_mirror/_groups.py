@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
-from itertools import chain, groupby
+from itertools import chain, groupby, pairwise
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from strands_sqlite_session_manager.errors import TransferError
@@ -101,17 +101,43 @@ class SessionObjects:
             yield from self._those(f"{multi_agent_folder(self.folder, multi_agent_id)}/multi_agent.json")
 
     def parts(self) -> list[str]:
-        """Return the folders of what is there only in part: of the session, or of agents whose messages came first."""
+        """Return what is there only in part: the folder of the session, or of agents whose messages came first.
+
+        Messages go to S3 side by side, so one may be missing before others: then it is the first behind that.
+        """
         folder = f"session_{self.session_id}"
         if "session.json" not in self._files.get(folder, {}):
             return [folder] if any(_is_in(path, folder) for path in self._files) else []
         spoken = (path.rpartition("/")[0] for path in self._files if _MESSAGES.fullmatch(path))
-        return sorted(path for path in spoken if "agent.json" not in self._files.get(path, {}))
+        silent = sorted(path for path in spoken if "agent.json" not in self._files.get(path, {}))
+        return [*silent, *self._behind_holes()]
+
+    def _behind_holes(self) -> Iterator[str]:
+        """Give, for each agent that has one missing before others, the first message behind that."""
+        for path in sorted(filter(_MESSAGES.fullmatch, self._files)):
+            numbers = sorted(self._numbers(path))
+            for number, following in pairwise(numbers):
+                if following != number + 1:
+                    yield f"{path}/message_{following}.json"
+                    break
+
+    def _numbers(self, path: str) -> Iterator[int]:
+        return (int(match[1]) for name in self._files[path] if (match := _MESSAGE.fullmatch(name)))
 
     def leave_out(self, parts: Iterable[str]) -> None:
-        """Go on as if there were nothing in these folders."""
+        """Go on as if there were nothing in these folders, and no message from these on."""
         for part in parts:
-            self._files = {path: names for path, names in self._files.items() if not _is_in(path, part)}
+            if is_message(part):
+                self._leave_out_from(*part.rpartition("/")[::2])
+            else:
+                self._files = {path: names for path, names in self._files.items() if not _is_in(path, part)}
+
+    def _leave_out_from(self, folder: str, first: str) -> None:
+        names = self._files.get(folder, {})
+        numbers = {name: int(match[1]) for name in names if (match := _MESSAGE.fullmatch(name))}
+        if first in numbers:  # else all of the agent is left out
+            late = {name for name, number in numbers.items() if number >= numbers[first]}
+            self._files[folder] = {name: kept for name, kept in names.items() if name not in late}
 
     def read_with(self, read: Callable[[Stored], bytes]) -> None:
         """Let the objects be read with `read` from now on."""
@@ -173,6 +199,12 @@ Group = SessionObjects | StorageObjects
 
 def _is_in(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder}/")
+
+
+def is_message(path: str) -> bool:
+    """Tell whether `path` is that of a message."""
+    folder, _, name = path.rpartition("/")
+    return bool(_MESSAGES.fullmatch(folder) and _MESSAGE.fullmatch(name))
 
 
 def session_folder(path: str) -> str | None:

@@ -16,7 +16,7 @@ from strands_sqlite_session_manager.transfer._storing_objects import store_objec
 from strands_sqlite_session_manager.transfer._values import Conflict, require_conflict
 
 from ._fetching import Ahead, ChangedError
-from ._groups import SessionObjects
+from ._groups import SessionObjects, is_message
 from ._inventory import Stored
 from ._places import SIDECARS
 from .errors import LocalDiskError, ObjectConflictError
@@ -62,8 +62,9 @@ class Restored:
         unchanged: How many sessions and objects were there already with the same content.
         passed_over: What was left in S3 because the same is elsewhere below the prefix, and newer: folders of
             sessions, and keys of storage objects.
-        partial: What was left in S3 because the live copy has only a part of it: folders of sessions, and of agents. A
-            push was interrupted there or is under way, or the server has changed the keys.
+        partial: What was left in S3 because the live copy has only a part of it: folders of sessions and of agents, and
+            messages with all that come after them, since one before them is missing. A push was interrupted there or is
+            under way, or the server has changed the keys.
     """
 
     sessions: int
@@ -159,7 +160,7 @@ class Loader:
             return group
         if (parts := group.parts()) and self._is_cut():
             group.leave_out(parts)
-            self._partial += (f"{group.root}{part}/" for part in parts)
+            self._partial += (f"{group.root}{part}{'' if is_message(part) else '/'}" for part in parts)
         return group
 
     def _load_session(self, group: SessionObjects, ahead: Ahead, spool: Spool) -> None:
