@@ -172,13 +172,22 @@ def _copy_table(connection: apsw.Connection, table: str, template: str, copies: 
     }
     for key in _KEYS:
         if key in columns and _holds(connection, table, key, template):
-            others = ", ".join(f'"{name}"' for name in sorted(columns - {key}))
-            connection.executemany(
-                f'INSERT INTO "{table}" ("{key}", {others})'  # noqa: S608 - names from the schema itself
-                f' SELECT ?, {others} FROM "{table}" WHERE "{key}" = ?',
-                ((copy, template) for copy in copies),
-            )
+            _copy_of_one(connection, table, key, sorted(columns - {key}), template, copies)
             return
+
+
+def _copy_of_one(  # noqa: PLR0913, PLR0917 - a table, and what is to become of it
+    connection: apsw.Connection, table: str, key: str, others: list[str], template: str, copies: list[str]
+) -> None:
+    """Copy rows out of a table of their own: not every contestant has an index to find them by."""
+    names = ", ".join(f'"{name}"' for name in others)
+    rows = f'SELECT {names} FROM "{table}" WHERE "{key}" = ?'  # noqa: S608 - names from the schema itself
+    connection.execute(f"CREATE TEMP TABLE template AS {rows}", (template,))
+    connection.executemany(
+        f'INSERT INTO main."{table}" ("{key}", {names}) SELECT ?, {names} FROM temp.template',  # noqa: S608 - as above
+        ((copy,) for copy in copies),
+    )
+    connection.execute("DROP TABLE temp.template")
 
 
 def _holds(connection: apsw.Connection, table: str, key: str, template: str) -> bool:
