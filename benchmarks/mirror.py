@@ -39,6 +39,7 @@ MANY = 10
 """How many times as many messages are pushed where memory is looked at."""
 
 _QUIET = 400
+_EVERY = 0.01  # seconds between two appends: what is appended is pushed too, and must not become the most of it
 _PATIENCE = 600.0
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 _ADD_SESSION = "INSERT INTO sessions (session_id, session_type) VALUES (?, 'AGENT')"
@@ -95,7 +96,7 @@ def mirror(folder: Path, scale: Scale) -> Result:
     with seaweedfs(folder / "s3") as server:
         database, bucket = _fill(folder / f"{OURS}.db", number), server.new_bucket()
         push = partial(_prepare, server, bucket, database.path)
-        quiet = _append(database, lambda: _QUIET)
+        quiet = _append(database, _calm)
         first, during = _append_while(database, push())
         push()()
         unchanged = push()()
@@ -127,7 +128,7 @@ def mirror(folder: Path, scale: Scale) -> Result:
     ]
     notes = [
         "server, push and appends share the processors of this machine",
-        "appends are those of another process than the push, one after the other",
+        f"appends are those of another process than the push, one every {1000 * _EVERY:.0f} ms",
     ]
     if number < FULL.large_sessions:
         notes.append(f"the goals speak of {FULL.large_sessions:,} messages: this file has fewer")
@@ -181,10 +182,15 @@ def _turn(database: Database) -> None:
 _NUMBERS = count()
 
 
-def _append(database: Database, more: Callable[[], int]) -> tuple[float, ...]:
-    """Append to one session as long as there are `more`; return the seconds of each."""
+def _calm(appended: int) -> bool:
+    """Let some time pass; tell whether more is to be appended."""
+    return appended < _QUIET and not threading.Event().wait(_EVERY)
+
+
+def _append(database: Database, goes_on: Callable[[int], bool]) -> tuple[float, ...]:
+    """Append to one session as long as it goes on; return the seconds of each."""
     seconds: list[float] = []
-    while len(seconds) < more():
+    while goes_on(len(seconds)):
         number = next(_NUMBERS)
         record = SessionMessage.from_message(material.text_message(number), number)
         seconds.append(
@@ -198,8 +204,12 @@ def _append_while(database: Database, action: Callable[[], Report]) -> tuple[Rep
     reports: list[Report] = []
     thread = threading.Thread(target=lambda: reports.append(action()))
     thread.start()
-    seconds = _append(database, lambda: sys.maxsize if thread.is_alive() else 0)
-    thread.join()
+
+    def goes_on(_: int) -> bool:
+        thread.join(_EVERY)
+        return thread.is_alive()
+
+    seconds = _append(database, goes_on)
     return reports[0], seconds
 
 
