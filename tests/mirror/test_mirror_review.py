@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,7 +19,7 @@ from strands_sqlite_s3_mirror._lock import PushUnderWayError, one_push
 from strands_sqlite_s3_mirror._push import push_live, push_release
 from strands_sqlite_s3_mirror._restore import restore
 from strands_sqlite_s3_mirror._verify_live import verify_live
-from strands_sqlite_s3_mirror.errors import BucketError, ConditionsIgnoredError, MirrorConflictError
+from strands_sqlite_s3_mirror.errors import BucketError, ConditionsIgnoredError, LocalDiskError, MirrorConflictError
 from strands_sqlite_session_manager import SessionStore, transfer
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import Database
@@ -74,6 +76,20 @@ def begin_session(database: Database) -> None:
 def begin_agent(database: Database) -> None:
     agents.create_agent(database, "talk", SessionAgent("new", {}, {}))
     say(database, "talk", "one", "two", agent_id="new")
+
+
+def test_a_disk_that_cannot_lock_is_not_taken_for_a_push_under_way(
+    database: Database, moto_bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network file systems have no locks: to wait for another push would be to wait for ever."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(LocalDiskError, match="cannot be locked"):
+        push_live(database, moto_bucket, PLACES)
+    assert stored(moto_bucket) == {}
 
 
 @pytest.mark.parametrize("by_name", ["all", "by name"])

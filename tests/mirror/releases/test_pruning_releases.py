@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -10,7 +11,7 @@ from strands_sqlite_s3_mirror._bucket import Bucket
 from strands_sqlite_s3_mirror._prune import ReleasePolicy, plan_prune, prune
 from strands_sqlite_s3_mirror._releases import read_latest, releases
 from strands_sqlite_s3_mirror._verify import verify_release
-from strands_sqlite_s3_mirror.errors import MirrorConflictError
+from strands_sqlite_s3_mirror.errors import MirrorConflictError, UnreachableError
 from strands_sqlite_session_manager._database import Database
 from tests.mirror.proxy import Proxy
 from tests.mirror.servers import Server
@@ -166,6 +167,36 @@ def test_a_release_that_is_pushed_anew_meanwhile(pushed: Bucket, database: Datab
     assert verify_release(pushed, PLACES, "1.0") == []
 
 
+def test_a_release_that_is_being_deleted_is_not_pushed(
+    s3_server: Server, proxy: Proxy, pushed: Bucket, database: Database
+) -> None:
+    """What is put into it now could go with the rest later: the push is refused until the prune is done."""
+    through = released.cut(s3_server, proxy, pushed)
+    plan = plan_prune(pushed, PLACES, LAST)
+    first = plan.releases[0]
+    proxy.at(2, "cut_before", "DeleteObjects")  # the first took its manifest
+    with pytest.raises(UnreachableError):
+        prune(through, PLACES, plan)
+    through.close()
+    assert [release.label for release in releases(pushed, PLACES) if not release.sealed] == [first.label]
+    with pytest.raises(MirrorConflictError, match="being deleted"):
+        released.release(database, pushed, first.label)
+    prune(pushed, PLACES, plan_prune(pushed, PLACES, LAST))
+    released.release(database, pushed, first.label)
+    assert verify_release(pushed, PLACES, first.label) == []
+
+
+@pytest.mark.parametrize("written", ["", "yesterday", "2025-11-20T16:02:00"])
+def test_a_manifest_without_a_moment_is_damaged(pushed: Bucket, written: str) -> None:
+    """A release of which nobody knows when it was sealed is listed as damaged, and stays."""
+    key = f"{PLACES.release('1.0')}manifest.json"
+    found = pushed.get(key)
+    assert found is not None
+    pushed.put(key, json.dumps({**json.loads(found.data), "created_at": written}).encode())
+    assert [release.label for release in releases(pushed, PLACES) if release.problem] == ["1.0"]
+    assert going(pushed, LAST) == ["1.1", "2.0"]
+
+
 def test_a_journal_that_is_damaged(pushed: Bucket) -> None:
     """What is no journal is not overwritten."""
     pushed.put("base/pruning.json", b"[]")
@@ -174,7 +205,7 @@ def test_a_journal_that_is_damaged(pushed: Bucket) -> None:
 
 
 def test_cut_at_every_request(s3_server: Server, proxy: Proxy, bucket: Bucket, database: Database) -> None:
-    """Wherever it is cut, what is sealed is complete `latest.json` names such a one, and a rerun ends the same."""
+    """Wherever it is cut, what is sealed is complete, `latest.json` names such a one, and a rerun ends the same."""
     for session_id in ("order", "order-b"):
         released.delete_session(database, session_id)
     for label in ("a", "b"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+_HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
+
+
 class PushUnderWayError(MirrorConflictError):
     """Another push of this database to the same place is under way: it will end."""
 
@@ -40,7 +44,7 @@ def one_push(database: Database, place: str) -> Iterator[None]:
 
     Raises:
         PushUnderWayError: Another one is under way.
-        LocalDiskError: The file cannot be made.
+        LocalDiskError: The file cannot be made or locked.
     """
     name = database.read(lambda connection: connection.filename)
     if not name:  # in memory: nobody else has it
@@ -70,6 +74,10 @@ def _take(path: str, place: str) -> int:
                 return descriptor
         except OSError as error:
             os.close(descriptor)
+            if error.errno not in _HELD:
+                message = f"file=<{path}> cannot be locked: {error.strerror}"
+                hint = "keep the database where files can be locked: on a local disk"
+                raise LocalDiskError(message, hint=hint) from error
             message = f"place=<{place}> | another push of this database is under way"
             raise PushUnderWayError(message, hint="wait until it is done, then run it again") from error
         except BaseException:

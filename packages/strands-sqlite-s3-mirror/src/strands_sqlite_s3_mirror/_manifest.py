@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .errors import MirrorError, ObjectDamagedError, ObjectMissingError
@@ -96,10 +97,18 @@ def _is_sound(manifest: Any) -> bool:  # of a `Manifest` whose values may be any
     return (
         all(type(number) is int for number in numbers)
         and all(isinstance(text, str) for text in texts)
+        and _is_moment(manifest.created_at)
         and all(text is None or isinstance(text, str) for text in optional)
         and type(manifest.complete) is bool
         and (manifest.release is None or None not in (manifest.objects, manifest.bytes, manifest.objects_sha256))
     )
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _values(numbers: Any) -> Iterable[Any]:

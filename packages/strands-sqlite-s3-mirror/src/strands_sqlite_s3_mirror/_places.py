@@ -35,6 +35,7 @@ class Places:
         live: Root of the copy that moves with the database.
         releases: What the roots of all releases begin with.
         latest: Key of the object that names the newest release.
+        pruning: Key of the object that names the releases that are being deleted.
     """
 
     def __init__(self, prefix: str = "") -> None:
@@ -51,6 +52,7 @@ class Places:
         self.live = f"{self._base}live/"
         self.releases = f"{self._base}releases/"
         self.latest = f"{self._base}latest.json"
+        self.pruning = f"{self._base}pruning.json"
 
     def release(self, label: str) -> str:
         """Return the root of the release `label`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -10,16 +9,13 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from ._inventory import sealed_manifest
+from ._journal import begin_journal, end_journal, read_journal
 from ._places import MANIFEST
 from ._releases import Release, latest_body, read_latest, releases
-from .errors import MirrorConflictError
 
 if TYPE_CHECKING:
     from ._bucket import Bucket
     from ._places import Places
-
-JOURNAL = "pruning.json"
-"""Beside `latest.json`: the releases that are being deleted, while they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +121,7 @@ def plan_prune(bucket: Bucket, places: Places, policy: ReleasePolicy, *, now: da
     sealed = [release for release in found if release.sealed]
     kept = set(_kept(sealed, policy, now)) if policy.limits_sealed else {release.label for release in sealed}
     going = [release for release in sealed if release.label not in kept]
-    begun, etag = _read_journal(bucket, places)
+    begun, etag = read_journal(bucket, places)
     going += _incomplete(bucket, places, found, begun, policy.incomplete_older_than, now)
     staying = tuple(release for release in found if release not in going)
     return PrunePlan(
@@ -179,8 +175,8 @@ def prune(
 ) -> Pruned:
     """Delete the releases of a plan: their manifests first, so that none is sealed that is not complete.
 
-    Where this is interrupted, plan again and call it again: it goes on where it stopped. While it runs, do not push the
-    releases that go.
+    Where this is interrupted, plan again and call it again: it goes on where it stopped. Until
+    then the releases that go cannot be pushed.
 
     Args:
         bucket: Where the releases are.
@@ -194,7 +190,7 @@ def prune(
     """
     if not plan.releases and not plan.unfinished:
         return Pruned((), 0, ())
-    etag = _write_journal(bucket, places, {release.label for release in plan.releases})
+    etag = begin_journal(bucket, places, {release.label for release in plan.releases})
     _move_latest(bucket, places, plan)
     gone: list[str] = []
     skipped: list[str] = []
@@ -205,7 +201,7 @@ def prune(
         objects += count or 0
         if progress is not None:
             progress(objects, max(objects, plan.objects))
-    _end_journal(bucket, places, etag)
+    end_journal(bucket, places, etag)
     return Pruned(tuple(gone), objects, tuple(skipped))
 
 
@@ -230,32 +226,3 @@ def _move_latest(bucket: Bucket, places: Places, plan: PrunePlan) -> None:
         bucket.delete([places.latest])
     else:
         bucket.put(places.latest, latest_body(plan.latest), if_match=latest.etag)
-
-
-def _journal_key(places: Places) -> str:
-    return places.latest.rpartition("/")[0] + "/" * ("/" in places.latest) + JOURNAL
-
-
-def _read_journal(bucket: Bucket, places: Places) -> tuple[set[str], str | None]:
-    """Return which releases are being deleted, and the ETag of what says so."""
-    found = bucket.get(_journal_key(places))
-    if found is None:
-        return set(), None
-    try:
-        return {str(label) for label in json.loads(found.data)["releases"]}, found.etag
-    except (ValueError, TypeError, KeyError) as error:
-        message = f"key=<{_journal_key(places)}> is not what a prune wrote"
-        raise MirrorConflictError(message, hint="find out who wrote it, then delete it") from error
-
-
-def _write_journal(bucket: Bucket, places: Places, labels: set[str]) -> str:
-    begun, etag = _read_journal(bucket, places)
-    body = json.dumps({"releases": sorted(begun | labels)}, ensure_ascii=False).encode()
-    return bucket.put(_journal_key(places), body, if_absent=etag is None, if_match=etag)
-
-
-def _end_journal(bucket: Bucket, places: Places, etag: str) -> None:
-    """Forget what was begun, unless another prune has taken over."""
-    _, found = _read_journal(bucket, places)
-    if found == etag:
-        bucket.delete([_journal_key(places)])

@@ -77,6 +77,7 @@ def push_release(  # noqa: PLR0913 - what says how is given by name
         progress: Called after each object.
 
     Raises:
+        EmptyDatabaseError: The database has never held anything.
         InvalidReleaseError: The label is not allowed.
         ReleaseExistsError: The release is sealed, with other content.
         MirrorConflictError: Another push is at work on the release, or another database began it.

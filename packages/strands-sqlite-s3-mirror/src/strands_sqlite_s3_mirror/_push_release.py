@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from strands_sqlite_session_manager.transfer import Positions
 
 from ._bucket import PreconditionFailed
+from ._journal import read_journal
 from ._manifest import Manifest, head_line, new_token, read_entries, read_token, write_entries
 from ._places import MANIFEST, OBJECTS
 from ._plan import Plan
@@ -17,6 +18,7 @@ from ._reading import Snapshot, describe, look, read_changes, remember, since
 from ._releases import latest_body, read_latest
 from ._sending import JSON, Pushed, SourceChangedError, Target, delete_extras, list_root, send
 from .errors import (
+    EmptyDatabaseError,
     InvalidReleaseError,
     LocalDiskError,
     MirrorConflictError,
@@ -116,7 +118,11 @@ class ReleasePush:
                 snapshot = self._read(plan, parent)
             except (ObjectDamagedError, ObjectMissingError) as error:
                 raise SourceChangedError(str(error)) from error
+            if snapshot.positions == Positions():
+                message = f"database=<{self._database.path}> has nothing to release"
+                raise EmptyDatabaseError(message)
             claim = self._claim()
+            self._require_stays()
             if check_conditions:
                 self._bucket.require_conditions(f"{self._root}{OBJECTS}", head_line(claim.token))
             pushed = self._carry_out(plan, claim, "" if parent is None else parent.root)
@@ -154,6 +160,17 @@ class ReleasePush:
                 hint = "choose another release label, or delete what there is of this one"
                 raise MirrorConflictError(message, hint=hint) from error
         return _Claim(token, self._put(key, head, body.etag, LINES), fresh=False)
+
+    def _require_stays(self) -> None:
+        """Make sure that nobody is deleting the release: what is put now could be listed, and go, later.
+
+        Raises:
+            MirrorConflictError: A prune is, or was cut.
+        """
+        going, _ = read_journal(self._bucket, self._places)
+        if self._label in going:
+            message = f"release=<{self._label!a}> is being deleted by a prune"
+            raise MirrorConflictError(message, hint="wait for the prune or run another one, then push again")
 
     def _carry_out(self, plan: Plan, claim: _Claim, source_root: str) -> Pushed:
         list_root(plan, self._bucket, self._root, self._report)

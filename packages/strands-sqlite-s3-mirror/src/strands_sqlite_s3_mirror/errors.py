@@ -8,6 +8,7 @@ __all__ = [
     "BucketError",
     "ConditionsIgnoredError",
     "CredentialsError",
+    "EmptyDatabaseError",
     "InvalidPrefixError",
     "InvalidReleaseError",
     "KeyTooLongError",
@@ -65,6 +66,12 @@ class ReleaseExistsError(MirrorError):
     """The release is sealed, with other content. It was not changed."""
 
     default_hint = "choose another release label, or compare the two; a sealed release is never overwritten"
+
+
+class EmptyDatabaseError(MirrorError):
+    """The database has never held anything, so that a release of it is most likely one of the wrong file."""
+
+    default_hint = "check the path: a file that was missing was just created, with nothing in it"
 
 
 class ReleaseNotFoundError(MirrorError):

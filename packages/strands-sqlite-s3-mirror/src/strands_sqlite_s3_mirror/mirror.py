@@ -118,6 +118,7 @@ class S3Mirror(DatabaseUser):
             What was done.
 
         Raises:
+            EmptyDatabaseError: A release of a database that has never held anything.
             ReleaseExistsError: The release is sealed with other content.
             MirrorConflictError: The live copy is another database's or of a later state; or another push won.
             ValueError: `take_over` with a release.

@@ -50,7 +50,7 @@ _REDACTED = (
 def prune(settings: Settings, consent: Consent, *, place: Place, **asked: Any) -> None:
     """Delete releases, but for those that one of the options keeps.
 
-    A prune that was interrupted is completed by the next one. Do not push releases that go at the same time.
+    A prune that was interrupted is completed by the next one. Until then they cannot be pushed.
     """
     if all(value in (None, ()) for value in asked.values()):
         message = "say which: --keep-last, --keep-within, --keep or --incomplete-older-than"
