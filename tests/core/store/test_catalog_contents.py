@@ -61,10 +61,10 @@ def test_messages_are_those_that_an_agent_gets(database: Database) -> None:
 @pytest.mark.parametrize("offset", [0, 3, 9, 10, 12, -1, -4, -12])
 @pytest.mark.parametrize("limit", [None, 0, 1, 4, 20])
 def test_parts_are_slices(database: Database, limit: int | None, offset: int) -> None:
-    """`limit` and `offset` cut as Python cuts a list, from its end too."""
+    """`offset` cuts as Python cuts a list, from its end too, and `limit` takes of what is left."""
     add_session(database, "s", *map(str, range(10)))
     found = [message.message_id for message in read_messages(database, "s", limit=limit, offset=offset)]
-    assert found == list(range(10))[offset : None if limit is None else offset + limit]
+    assert found == list(range(10))[offset:][:limit]
 
 
 def test_the_only_agent_need_not_be_named(database: Database) -> None:

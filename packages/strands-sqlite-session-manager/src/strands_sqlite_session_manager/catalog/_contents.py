@@ -65,7 +65,7 @@ class StoredMessage:
 def read_messages(
     database: Database, session_id: str, agent_id: str | None = None, *, limit: int | None = None, offset: int = 0
 ) -> list[StoredMessage]:
-    """Return messages of an agent in the order of the conversation, `[offset:offset + limit]` as Python slices.
+    """Return messages of an agent in the order of the conversation, `[offset:][:limit]` as Python slices.
 
     Args:
         database: Where they are.
@@ -79,12 +79,12 @@ def read_messages(
         ValueError: `agent_id` is None and the session has several agents, which the message names.
         CodecError: A stored message is damaged.
     """
-    part = slice(offset, None if limit is None else offset + limit)
 
     def fetch(connection: Connection) -> tuple[str, list[Any], _Blobs]:
         agent = _chosen_agent(connection, session_id, agent_id)
-        start, stop, _ = part.indices(connection.row(_COUNT, (session_id, agent))[0])
-        rows = connection.rows(_MESSAGES, (session_id, agent, max(0, stop - start), start))
+        count = connection.row(_COUNT, (session_id, agent))[0]
+        start = slice(offset, None).indices(count)[0]
+        rows = connection.rows(_MESSAGES, (session_id, agent, count if limit is None else max(0, limit), start))
         return agent, rows, _attached(connection, session_id, agent, rows)
 
     agent, rows, blobs = database.read(fetch)

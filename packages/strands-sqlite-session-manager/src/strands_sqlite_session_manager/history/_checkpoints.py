@@ -81,12 +81,12 @@ def list_checkpoints(
         NotFoundError: There is no such session, or no such agent in it.
         ValueError: The session has several agents, and none was named.
     """
-    part = slice(offset, None if limit is None else offset + limit)
 
     def fetch(connection: Connection) -> tuple[str, list[tuple[int, str, str]]]:
         agent = (session_id, require_agent(connection, session_id, agent_id))
-        start, stop, _ = part.indices(connection.rows(_COUNT, agent)[0][0])
-        return agent[1], connection.rows(_PAGE, (*agent, max(0, stop - start), start))
+        count = connection.rows(_COUNT, agent)[0][0]
+        start = slice(offset, None).indices(count)[0]
+        return agent[1], connection.rows(_PAGE, (*agent, count if limit is None else max(0, limit), start))
 
     found, rows = database.read(fetch)
     return [_checkpoint((session_id, found), *row) for row in rows]
