@@ -216,11 +216,16 @@ def resolve_3_14(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests with what the lock says: on the newest Python all of them, on the others what may differ there."""
+    """Run the tests with what the lock says: on the newest Python all of them, on the others what may differ there.
+
+    On the oldest, `lowest` runs the tests of the core.
+    """
     _sync(session, "test")
-    same = () if session.python == PYTHONS[-1] else SAME_ON_EVERY_PYTHON
-    between = () if session.python in (OLDEST, PYTHONS[-1]) else ("tests/mirror", "tests/pytest_plugin")
-    _pytest(session, *_leaving_out((*same, *between)))
+    if session.python == PYTHONS[-1]:
+        _pytest(session)
+        return
+    others = ("tests/core",) if session.python == OLDEST else ("tests/mirror", "tests/pytest_plugin")
+    _pytest(session, *_leaving_out((*SAME_ON_EVERY_PYTHON, *others)))
 
 
 @nox.session
@@ -266,9 +271,9 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def campaign(session: nox.Session) -> None:
-    """Lose power, kill processes, fail disks and feed nonsense, for hours; the gate does it for seconds."""
+    """Lose power, kill processes, fail disks and feed nonsense, for an hour or more; the gate does it for seconds."""
     _sync(session, "test")
-    effort = os.environ.get("STRANDS_SQLITE_CAMPAIGN", "10")
+    effort = os.environ.get("STRANDS_SQLITE_CAMPAIGN", "2")
     endless = "--override-ini=faulthandler_timeout=0"  # here a test may take hours
     cuts = ("tests/mirror/test_push_interrupted.py", "tests/mirror/releases")
     _pytest(session, "tests/campaign", *cuts, endless, env={"STRANDS_SQLITE_CAMPAIGN": effort})

@@ -17,13 +17,13 @@ from strands_sqlite_session_manager import SessionStore, SQLiteStorage
 from tests.core.processes.conftest import Crew
 
 from .board import Board
-from .effort import EFFORT
+from .effort import EFFORT, LONG
 from .planted_writers import PLANTS
 from .readings import line_of, require_said
 from .sayings import conversation, kept
 from .writers_process import names_of
 
-PROCESSES, SECONDS = 3, 3
+PROCESSES, SECONDS = 3, 300 * EFFORT if LONG else 3
 ROOT = Path(__file__).parents[2]
 
 
@@ -48,7 +48,7 @@ def test_no_reader_ever_sees_less_than_was_acknowledged_or_more_than_was_written
     end the file holds what was acknowledged and nothing else.
     """
     db, board = tmp_path / "sessions.db", tmp_path / "board"
-    order = {"db": str(db), "board": str(board), "processes": PROCESSES, "seconds": SECONDS * EFFORT}
+    order = {"db": str(db), "board": str(board), "processes": PROCESSES, "seconds": SECONDS}
     reports = writers.run(*({**order, "process": process} for process in range(PROCESSES)))
     assert len(reports) == PROCESSES
     assert not [failure for report in reports for failure in report["failed"]], "\n".join(reports[0]["failed"])

@@ -10,6 +10,7 @@ import click
 import pytest
 import yaml
 
+from pytest_strands_sqlite._options import add_options
 from strands_sqlite_session_manager import _tables, errors
 from strands_sqlite_session_manager._schema import VERSION
 from strands_sqlite_session_manager.cli._app import commands
@@ -17,6 +18,8 @@ from strands_sqlite_session_manager.cli._app import commands
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PACKAGES = ("pytest_strands_sqlite", "strands_sqlite_s3_mirror", "strands_sqlite_session_manager")
+
+_FIXTURE = r"^@pytest\.fixture.*\n(?:async )?def ([a-z]\w*)"
 
 
 def text(page: str) -> str:
@@ -74,6 +77,39 @@ def test_every_command_and_option_is_on_the_page_of_the_command_line(name: str, 
         if option.startswith("--")
     ]
     assert [option for option in options if f"{option}" not in page] == []
+
+
+class Options:
+    """Takes the options of a plugin as pytest does, to tell their names."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def getgroup(self, *_: str) -> Options:
+        return self
+
+    def addoption(self, name: str, **_: object) -> None:
+        self.names.append(name)
+
+    def addini(self, name: str, *_: str, **__: object) -> None:
+        self.names.append(name)
+
+
+def test_every_option_of_the_plugin_is_on_the_page_for_testers() -> None:
+    """The options of the command line and those of the ini file, each as code."""
+    options = Options()
+    add_options(options)  # type: ignore[arg-type]
+    assert {name.startswith("--") for name in options.names} == {True, False}
+    page = text("testing-agents.md")
+    assert [name for name in options.names if not re.search(f"`{name}[`=]", page)] == []
+
+
+def test_every_fixture_is_on_the_page_for_testers() -> None:
+    """What a test may ask for by name stands there as code."""
+    source = ROOT / "packages" / "pytest-strands-sqlite" / "src" / "pytest_strands_sqlite" / "plugin.py"
+    fixtures = re.findall(_FIXTURE, source.read_text("utf-8"), re.MULTILINE)
+    assert "sqlite_session_manager" in fixtures
+    assert [name for name in fixtures if f"`{name}`" not in text("testing-agents.md")] == []
 
 
 def test_every_page_is_in_the_menu() -> None:
