@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from strands import _async, _identifier
+from strands.hooks import AfterInvocationEvent
 from strands.storage import storage as _storage
 from strands.storage.search import keyword as _keyword
+from strands.types.exceptions import EventLoopException
 
-from .errors import InvalidIdError
+from .errors import InvalidIdError, SQLiteSessionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +27,7 @@ __all__ = [
     "NAMESPACED",
     "STOP_WORDS",
     "agent_key",
+    "error_of_turn",
     "loop_is_shared",
     "loop_may_wait",
     "remember",
@@ -114,6 +118,19 @@ def loop_may_wait() -> bool:
     Unlike `loop_is_shared` it does not guess: without the mark of newer SDKs it says no.
     """
     return _in_bridge is not None and _in_bridge() and len(asyncio.all_tasks()) == 1
+
+
+def error_of_turn(event: object) -> BaseException | None:
+    """Return the error that ends an agent's turn, if `event` comes at the end of one that an error ends.
+
+    The SDK sends it in a `finally`, where an error of the hook takes the place of the turn's own. That is as well where
+    the SDK has put a stored message's error into one of its own: then there is none to keep.
+    """
+    if not isinstance(event, AfterInvocationEvent) or event.result is not None:
+        return None
+    error = sys.exc_info()[1]
+    original = error.original_exception if isinstance(error, EventLoopException) else None
+    return None if isinstance(original, SQLiteSessionError) else error
 
 
 def remember(manager: RepositorySessionManager, agent_id: str) -> Callable[[BaseException], None]:

@@ -29,6 +29,11 @@ class SQLiteSessionRepository(SessionRepository):
         """Return what notices that the agent's conversation was taken away, if it is at work here."""
         return self._watches.get(agent_id) if session_id == self.session_id else None
 
+    def _beginning(self, session_id: str, agent_id: str) -> Watch | None:
+        """Return what watches the agent's conversation, if it is being initialized here and not at work yet."""
+        watch = self._watch(session_id, agent_id)
+        return None if watch is None or watch.at_work else watch
+
     def create_session(self, session: Session, **kwargs: Any) -> Session:
         """Store a new session and return it.
 
@@ -56,22 +61,27 @@ class SQLiteSessionRepository(SessionRepository):
         """Store an agent, over the one with its id where there is one.
 
         Raises:
+            AlreadyExistsError: An agent is being initialized here, and another manager has stored it meanwhile.
             NotFoundError: There is no such session.
             TypeError: Its state holds what JSON cannot.
         """
         session_key(session_id)
         agent_key(session_agent.agent_id)
-        agents.create_agent(self._database, session_id, session_agent)
+        must_be_new = self._beginning(session_id, session_agent.agent_id) is not None
+        agents.create_agent(self._database, session_id, session_agent, must_be_new=must_be_new)
 
     def read_agent(self, session_id: str, agent_id: str, **kwargs: Any) -> SessionAgent | None:
         """Return the agent, or None where there is none."""
-        return agents.read_agent(self._database, session_key(session_id), agent_key(agent_id))
+        session_key(session_id)
+        agent_key(agent_id)
+        return agents.read_agent(self._database, session_id, agent_id, self._beginning(session_id, agent_id))
 
     def update_agent(self, session_id: str, session_agent: SessionAgent, **kwargs: Any) -> None:
         """Store the agent's state; its `created_at` stays, and is set on `session_agent`.
 
         Raises:
-            ConflictError: The agent was initialized here, and its session rewound or deleted since.
+            ConflictError: The agent was initialized here, and its session rewound or deleted since, or others have said
+                in it what the agent has not seen.
             NotFoundError: There is no such agent.
             TypeError: Its state holds what JSON cannot.
         """

@@ -70,7 +70,10 @@ class SQLiteSessionError(SessionException, StorageError):
 
 
 class DatabaseBusyError(SQLiteSessionError):
-    """Another process held the lock past the deadline. Nothing was written."""
+    """Another process held the lock past the deadline, or changed a file that is read without locks in every attempt.
+
+    Nothing was written.
+    """
 
     default_hint = "try again, or raise busy_timeout; look for a process that keeps a write transaction open"
 
@@ -156,9 +159,9 @@ class AlreadyExistsError(SQLiteSessionError):
 
 
 class ConflictError(SQLiteSessionError):
-    """The message id is taken by other content, or the session was rewound or deleted under the agent.
+    """The message id is taken by other content, others said what the agent has not seen, or the session was rewound.
 
-    Somebody else is at work on the session. Nothing was overwritten.
+    The same where it was deleted under the agent. Somebody else is at work on the session. Nothing was overwritten.
     """
 
     default_hint = "build a new session manager and agent on this session: they start from what is stored"

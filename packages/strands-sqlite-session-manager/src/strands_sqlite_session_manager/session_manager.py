@@ -15,7 +15,7 @@ from ._database import Batch, DatabasePath, DatabaseUser, Options
 from ._schema import open_database
 from ._sdk import session_key
 from ._session_repository import SQLiteSessionRepository
-from .errors import AlreadyExistsError
+from .errors import AlreadyExistsError, ConflictError
 from .repository._watch import Watch
 
 if TYPE_CHECKING:
@@ -38,8 +38,10 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository, Da
     ```
 
     Every message is stored, together with the agent's state, before the agent goes on. Any number of managers, threads
-    and processes may use one file. Writes of a synchronous agent run on its own thread; writes of agents that share an
-    event loop are awaited, so that the loop never waits for the disk.
+    and processes may use one file. Writes of a synchronous agent run on its own thread. On an event loop that agents
+    share, hooks await the commit in a thread, so that they do not make the loop wait for the disk. Making a manager or
+    an agent commits on the calling thread where the session or the agent is new: there, make them with
+    `asyncio.to_thread`. A redaction and the state after a context overflow are stored on the loop by the SDK.
 
     Attributes:
         session_id: The session this manager was made for.
@@ -60,7 +62,7 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository, Da
         Args:
             session_id: ID of the session; no path separators.
             db_path: The database file; `~` is expanded, missing folders are made. `:memory:` is a database of this
-                manager alone, a `file:` URI goes to SQLite as it is. None takes the environment variable
+                manager alone, a `file:` URI goes to SQLite, its path made absolute. None takes the environment variable
                 `STRANDS_SQLITE_DB_PATH`, else `./sessions.db`. Another manager, a storage or store: the database that
                 it uses, in memory too.
             durability: `"full"`: what was stored survives power loss. `"normal"`: it survives a crash of the process.
@@ -89,6 +91,7 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository, Da
             super().__init__(session_id=session_id, session_repository=self)
         except AlreadyExistsError:  # another manager created it a moment ago
             super().__init__(session_id=session_id, session_repository=self)
+        self._is_new_session = False  # it is stored: from now on others may put agents and graphs into it
 
     def append_message(self, message: Message, agent: Any, **kwargs: Any) -> None:
         """Append a message to the agent's session; where that fails, the manager stays where it was.
@@ -127,12 +130,29 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository, Da
             SessionException: The session has an agent with this id in this manager already.
             SQLiteSessionError: It could not be read or stored; the type says why.
         """
-        watch = Watch(self._database, self.session_id, agent.agent_id)  # before anything is restored
-        super().initialize(agent, **kwargs)
-        self._watches[agent.agent_id] = watch
-        if self._latest_agent_message[agent.agent_id] is None:
-            last = self.list_messages(self.session_id, agent.agent_id, offset=-1)
-            self._latest_agent_message[agent.agent_id] = last[0] if last else None
+        try:
+            self._begin(agent, **kwargs)
+        except (AlreadyExistsError, ConflictError):  # others were at work on it in this very moment
+            self._begin(agent, **kwargs)
+
+    def _begin(self, agent: Any, **kwargs: Any) -> None:
+        agent_id = agent.agent_id
+        if agent_id in self._latest_agent_message:
+            super().initialize(agent, **kwargs)  # which refuses it
+            return
+        put_back = _sdk.remember(self, agent_id)
+        watch = Watch(self._database, self.session_id, agent_id, self._latest_agent_message)  # before any restoring
+        self._watches[agent_id] = watch
+        try:
+            super().initialize(agent, **kwargs)
+            if self._latest_agent_message[agent_id] is None:
+                last = self.list_messages(self.session_id, agent_id, offset=-1)
+                self._latest_agent_message[agent_id] = last[0] if last else None
+            watch.begin()
+        except BaseException as error:
+            put_back(error)
+            del self._watches[agent_id]
+            raise
 
     def register_hooks(self, registry: HookRegistry, **kwargs: Any) -> None:
         """Register what the SDK's manager registers, so that all writes of one event are committed together.
@@ -150,17 +170,24 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository, Da
 
     def _hook(self, steps: list[Callable[[Any], None]]) -> Callable[[Any], None]:
         def store(event: Any) -> None:
-            batch, put_back = self._gather(steps, event)
             try:
-                batch.commit()
-            except BaseException as error:
-                put_back(error)
-                raise
+                self._store(steps, event)
+            except AlreadyExistsError:  # another manager created the agent in this very moment: now it is restored
+                self._store(steps, event)
 
         return store
 
+    def _store(self, steps: list[Callable[[Any], None]], event: Any) -> None:
+        batch, put_back = self._gather(steps, event)
+        try:
+            batch.commit()
+        except BaseException as error:
+            put_back(error)
+            raise
+
     def _async_hook(self, steps: list[Callable[[Any], None]]) -> Callable[[Any], Awaitable[None]]:
         async def store(event: Any) -> None:
+            first = _sdk.error_of_turn(event)
             batch, put_back = self._gather(steps, event)
             try:
                 if _sdk.loop_is_shared():
@@ -170,6 +197,8 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository, Da
             except BaseException as error:
                 if not batch.committed:
                     put_back(error.__cause__ or error)
+                if isinstance(error, ConflictError) and first is not None:
+                    return  # the turn's own error is on its way; a conflict lasts, and the next turn meets it
                 raise
 
         return store
