@@ -360,6 +360,7 @@ def test_a_server_that_makes_a_manager_for_each_request_keeps_a_bounded_number_o
             thread = threading.Thread(target=request, args=(number,))
             thread.start()
             thread.join()
+        gc.collect()
         return descriptors()
 
     assert serve(range(20)) == serve(range(20, 120))

@@ -135,7 +135,7 @@ def catch_up(database: Database) -> None:
         SQLiteSessionError: As `Database.write`.
     """
     if database.read_only:
-        database.read(_complete_beside)
+        database.read(complete_beside)
         return
     tail = database.read(_tail)
     if tail is None:
@@ -191,8 +191,8 @@ def _every_after(connection: Connection, change_id: int) -> list[tuple[int, str]
     return connection.rows(_EVERY, (change_id, BATCH_SESSIONS))
 
 
-def _complete_beside(connection: Connection) -> None:
-    """Note beside the table what it lacks, all of it from the instant of this read."""
+def complete_beside(connection: Connection) -> None:
+    """Note beside the table what it lacks, all of it from the instant of this read, on a connection that only reads."""
     is_beside = connection.row(_IS_BESIDE) is not None
     tail = _tail(connection)
     if tail is None and not is_beside:

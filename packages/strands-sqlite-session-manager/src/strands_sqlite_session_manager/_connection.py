@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import apsw
@@ -29,8 +29,25 @@ READER_CACHE = 64 * 1024
 
 ConstraintError = apsw.ConstraintError
 
+_READ_FLAGS = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 _FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
 _LONGEST_PAUSE = 0.05
+
+
+class FileState(NamedTuple):
+    """By what a file is seen to have changed, as far as its file system tells.
+
+    Attributes:
+        inode: Which file it is.
+        size: Its size in bytes.
+        mtime_ns: When it was last written.
+        has_wal: Whether somebody may have it open for writing.
+    """
+
+    inode: int
+    size: int
+    mtime_ns: int
+    has_wal: bool
 
 
 class Connection(apsw.Connection):
@@ -39,6 +56,7 @@ class Connection(apsw.Connection):
     Attributes:
         patience: How long to wait for another process's lock, in seconds.
         full: Whether a commit waits for the disk; None before it is first set.
+        unlocked: Where SQLite reads without locks: the state of the file that this is for; None where it locks.
     """
 
     def __init__(self, path: str, *, flags: int) -> None:
@@ -46,6 +64,7 @@ class Connection(apsw.Connection):
         super().__init__(path, flags=flags)
         self.patience = 0.0
         self.full: bool | None = None
+        self.unlocked: FileState | None = None
         self._deadline = 0.0
         self._cursor = self.cursor()
 
@@ -72,6 +91,10 @@ class Connection(apsw.Connection):
         pause = min(_LONGEST_PAUSE, 0.0005 * 2 ** min(attempts, 10))
         time.sleep(min(left, pause * random.uniform(0.5, 1.5)))  # noqa: S311 - jitter, not a secret
         return True
+
+    def is_current(self) -> bool:
+        """Tell whether what was read up to now is what the file holds: always, where SQLite locks."""
+        return self.unlocked is None or self.unlocked == _state_of(self.filename)
 
     def sync_commits(self, *, full: bool) -> None:
         """Make commits wait for the disk (`full`) or not, from the next transaction on."""
@@ -131,6 +154,9 @@ def connect(path: str, *, seconds: float, create: bool, reader: bool = False) ->
 def connect_for_reading(path: str, *, seconds: float) -> Connection:
     """Open the file `path`, or a `file:` URI, so that nothing in it can be changed; TEMP tables are in memory.
 
+    In a folder where SQLite cannot make the files of a WAL it may read without locks: what was read is right if the
+    connection `is_current` afterwards.
+
     Args:
         path: What to open.
         seconds: How long to wait for locks.
@@ -142,8 +168,13 @@ def connect_for_reading(path: str, *, seconds: float) -> Connection:
     if not path.startswith("file:") and not os.path.isfile(path):
         message = f"database=<{path}> does not exist"
         raise CannotOpenError(message, hint="name the file of your sessions; reading creates none")
+    state = _state_of(path) if lacks_room_for_files(path) else None
     with translated(path):
-        connection = Connection(_without_files(path), flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        if state is None or state.has_wal:
+            connection = Connection(path, flags=_READ_FLAGS)
+        else:
+            connection = Connection(f"file:{quote(path)}?immutable=1", flags=_READ_FLAGS)
+            connection.unlocked = state
         try:
             connection.set_busy_handler(connection.wait_again)
             connection.patience = seconds
@@ -157,15 +188,32 @@ def connect_for_reading(path: str, *, seconds: float) -> Connection:
     return connection
 
 
-def _without_files(path: str) -> str:
-    """Return how to open `path` for reading: in a folder where SQLite cannot make the files of a WAL, without them.
+def lacks_room_for_files(path: str) -> bool:
+    """Tell whether SQLite cannot make the files of a WAL beside the file `path`, such as in a folder of another user.
 
-    Only where there is no WAL: then nobody has the file open for writing.
+    Then it reads without them and without locks while there is no WAL: nobody has the file open for writing.
     """
-    folder = os.path.dirname(path) or "."
-    if path.startswith("file:") or os.path.exists(f"{path}-wal") or os.access(folder, os.W_OK):
-        return path
-    return f"file:{quote(path)}?immutable=1"
+    return not path.startswith("file:") and not os.access(os.path.dirname(os.path.realpath(path)), os.W_OK)
+
+
+def is_passing(error: Exception) -> bool:
+    """Tell whether a reader that may not write met a writer that was just writing down what it has committed.
+
+    SQLite takes that for what a killed writer left, which the reader would have to put right.
+    """
+    code = getattr(error, "extendedresult", None)  # APSW's type stubs do not know it
+    return code == apsw.SQLITE_READONLY_RECOVERY
+
+
+def _state_of(path: str) -> FileState | None:
+    """Return the state of a file, None where there is none. Looks at names, opens nothing."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return FileState(
+        found.st_ino, found.st_size, found.st_mtime_ns, has_wal=os.path.exists(f"{os.path.realpath(path)}-wal")
+    )
 
 
 def _open(path: str, *, create: bool) -> Connection:

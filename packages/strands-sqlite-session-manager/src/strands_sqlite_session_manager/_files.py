@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
+from urllib.parse import parse_qsl, quote, unquote
 
 from ._connection import Connection, connect, create_private, require_safe_sqlite
 from ._guards import GUARDS
@@ -20,6 +23,10 @@ T = TypeVar("T")
 Prepare = Callable[[Connection, str], None]
 _Identity = tuple[int, int]
 """Device and inode of a file: what its names and links have in common."""
+
+_URI = re.compile(r"(file:(?://(?:localhost)?(?=/))?)([^?#]*)(?:\?([^#]*))?.*", re.DOTALL)
+_MODE_RWC = re.compile("(?:^|&)mode=rwc(?=&|$)")
+_FILE_SYSTEMS = ("unix", "win32")
 
 _LOCK = threading.RLock()
 _SHARED: dict[_Identity, OpenFile] = {}
@@ -52,6 +59,8 @@ class OpenFile:
                 with translated(self.path):
                     prepare(connection, self.path)
                 self.in_memory = not connection.filename
+                if self._real is None and not self.in_memory:
+                    self._recognize(connection.filename)
             except BaseException:
                 with translated(self.path):  # closing writes the WAL into the file, which may fail too
                     connection.close()
@@ -68,6 +77,12 @@ class OpenFile:
         self.require_usable()
         with translated(self.path):
             return self.readers.run(operation, options.busy_timeout)
+
+    def _recognize(self, name: str) -> None:
+        """Know the file of a URI again; one that is no file for the operating system cannot be known."""
+        with suppress(OSError):
+            found = os.stat(name)
+            self._real, self._identity = os.path.realpath(name), (found.st_dev, found.st_ino)
 
     def moved(self) -> bool:
         """Tell whether the path no longer leads to the file that is open. Looks at the name, opens nothing."""
@@ -163,6 +178,8 @@ def join(path: str, user: object, options: Options, prepare: Prepare) -> OpenFil
         guard(path, user)
     private = path == ":memory:" or path.startswith("file:")
     with _LOCK:  # a new file is created under it: closing its descriptor later would drop the locks of who opened it
+        if private:
+            _create_file_of(path)
         file = _registered(path, None if private else _identity(path))
         file.users.add(user)
     try:
@@ -216,6 +233,47 @@ def _registered(path: str, identity: _Identity | None) -> OpenFile:
     close_abandoned()
     file = _SHARED[identity] = OpenFile(path, identity)
     return file
+
+
+def absolute_uri(uri: str) -> str:
+    """Return a `file:` URI that leads to the same file from every working folder, and for every later connection.
+
+    What is in memory has no folder. That SQLite may create the file is so without being asked for; a connection that
+    is opened later may not, and SQLite would refuse it the mode.
+    """
+    match = _URI.match(uri)
+    if match is None:
+        return uri
+    start, end = match.span(3) if match[3] else (len(uri), len(uri))
+    uri = f"{uri[:start]}{_MODE_RWC.sub('', uri[start:end])}{uri[end:]}"
+    name = _file_of(uri)[0]
+    if not name or name.startswith("/") or os.path.isabs(name):
+        return uri
+    folder = os.path.join(os.getcwd(), "").replace(os.sep, "/").lstrip("/")
+    return f"file:/{quote(os.fsencode(folder), safe='/:')}{uri[match.start(2) :]}"
+
+
+def _file_of(uri: str) -> tuple[str, str]:
+    """Return the file that SQLite takes a `file:` URI to name, and the mode, both empty where it says nothing of these.
+
+    See https://sqlite.org/uri.html. What is in memory has no file, and a VFS of another program names its own.
+    """
+    match = _URI.match(uri)
+    if match is None or (match[1] == "file:" and match[2].startswith("//")):  # another machine, which SQLite refuses
+        return "", ""
+    name = unquote(match[2], errors="surrogateescape").partition("\0")[0]
+    options = dict(parse_qsl(match[3] or "", keep_blank_values=True))
+    mode = options.get("mode", "")
+    own = options.get("vfs", "unix").startswith(_FILE_SYSTEMS)
+    return ("" if name == ":memory:" or mode == "memory" or not own else name), mode
+
+
+def _create_file_of(uri: str) -> None:
+    """Create the file of a `file:` URI for this user only, where SQLite would create it for others to read too."""
+    name, mode = _file_of(uri)
+    name = name and os.path.realpath(name)
+    if not mode and os.path.isdir(os.path.dirname(name)) and not os.path.exists(name):
+        create_private(name)
 
 
 def _identity(path: str) -> _Identity:

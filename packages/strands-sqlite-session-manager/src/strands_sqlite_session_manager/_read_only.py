@@ -4,19 +4,44 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, TypeVar
+from weakref import WeakSet
 
-from ._connection import Connection, connect, connect_for_reading
+from ._connection import Connection, connect, connect_for_reading, is_passing, lacks_room_for_files
 from ._database import Database, Operation, Options
-from .errors import DatabaseClosedError, DatabaseReadOnlyError, SQLiteSessionError, translated
+from .errors import (
+    CannotOpenError,
+    DatabaseBusyError,
+    DatabaseClosedError,
+    DatabaseCorruptError,
+    DatabaseReadOnlyError,
+    NotADatabaseError,
+    SQLiteSessionError,
+    translated,
+)
 
 T = TypeVar("T")
 
+_PAUSES = (0.001, 0.004, 0.016, 0.064, 0.256)
+"""Seconds before another attempt, where others open, write or close the file at this moment."""
+
+_WHILE_OTHERS_WRITE = (CannotOpenError, DatabaseReadOnlyError, DatabaseCorruptError, NotADatabaseError)
+"""What a file can look like without locks: a writer makes and removes the two files of its WAL one after the other."""
+
+_FORKING = threading.Lock()
+_OPEN: WeakSet[ReadOnlyDatabase] = WeakSet()
+_HELD: list[ReadOnlyDatabase] = []
+
 
 class ReadOnlyDatabase(Database):
-    """A `Database` that refuses to write. What it reads may use TEMP tables, which are in memory."""
+    """A `Database` that refuses to write. What it reads may use TEMP tables, which are in memory.
+
+    An operation may be run again: where SQLite reads without locks, what it reads counts only if the file has not
+    changed meanwhile.
+    """
 
     read_only = True
 
@@ -33,15 +58,17 @@ class ReadOnlyDatabase(Database):
         """
         self.path = path
         self.options = options
+        self._require_readable = require_readable
         self._lock = threading.Lock()
         self._process = os.getpid()
+        self._closed = False
         self._was_clean = False
-        self._connection: Connection | None = connect_for_reading(path, seconds=options.busy_timeout)
+        self._filename = ""
+        self._connection: Connection | None = None
+        with _FORKING:
+            _OPEN.add(self)
         try:
-            self._filename = self._connection.filename
-            self._was_clean = _wal_size(self._filename) == 0
-            with translated(path):
-                require_readable(self._connection, path)
+            self.read(_nothing)
         except BaseException:
             self.close()
             raise
@@ -72,14 +99,21 @@ class ReadOnlyDatabase(Database):
         self.write(operation)
 
     def _read(self, operation: Callable[[Connection], T]) -> T:
+        self._require_process()
         with self._lock, translated(self.path):
-            connection = self._open_connection()
-            connection.run("BEGIN")
-            try:
-                return operation(connection)
-            finally:
-                if connection.in_transaction:
-                    connection.run("COMMIT")
+            for pause in _PAUSES:
+                connection = self._open_connection()
+                try:
+                    result = _read_at_once(connection, operation)
+                except Exception as error:
+                    if connection.is_current() and not is_passing(error):
+                        raise
+                else:
+                    if connection.is_current():
+                        return result
+                time.sleep(pause)
+        message = f"database=<{self.path}> was changed by others during each of {len(_PAUSES)} attempts to read it"
+        raise DatabaseBusyError(message, hint="try again, or let this user write in its folder: then SQLite locks")
 
     def shared(self, options: Options) -> NoReturn:
         """Refuse: who would join may want to write.
@@ -100,26 +134,99 @@ class ReadOnlyDatabase(Database):
         Raises:
             DatabaseClosedError: The database was closed, or this is a fork of the process that opened it.
         """
-        self._open_connection()
+        self._require_process()
+        if self._closed:
+            raise self._closed_error()
 
     def close(self) -> None:
         """Close the connection, and remove the files that SQLite made to read. Again is fine."""
+        if self._process != os.getpid():
+            return
         with self._lock:
-            connection, self._connection = self._connection, None
-        if connection is not None and self._process == os.getpid():
-            connection.close()
+            self._closed = True
+            self._drop_connection()
             if self._was_clean and os.path.exists(f"{self._filename}-wal"):
                 _remove_wal(self._filename)
+                self._was_clean = False
+
+    def before_fork(self) -> None:
+        """Wait for the read under way, let nobody begin another, and close the connection: no child may inherit it."""
+        self._lock.acquire()
+        self._drop_connection()
+
+    def after_fork_in_parent(self) -> None:
+        """Let everybody go on."""
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Forget the parent's threads; the next read opens a connection of this process."""
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+
+    def _require_process(self) -> None:
+        """Refuse what is inherited by a fork of which Python was not told: neither the lock nor the connection is ours.
+
+        Raises:
+            DatabaseClosedError: This is such a process.
+        """
+        if self._process != os.getpid():
+            raise self._closed_error()
+
+    def _closed_error(self) -> DatabaseClosedError:
+        message = f"database=<{self.path}> was closed, or belongs to the process that opened it"
+        return DatabaseClosedError(message, hint="open it anew")
 
     def _open_connection(self) -> Connection:
-        if self._connection is None or self._process != os.getpid():
-            message = f"database=<{self.path}> was closed, or belongs to the process that opened it"
-            raise DatabaseClosedError(message, hint="open it anew")
+        """Return the connection, a new one where the file is no longer what the last one takes it for."""
+        if self._closed:
+            raise self._closed_error()
+        if self._connection is not None and not self._connection.is_current():
+            self._drop_connection()
+        if self._connection is None:
+            self._connection = self._connect()
         return self._connection
+
+    def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connect(self) -> Connection:
+        for pause in _PAUSES:
+            try:
+                return self._connect_at_once()
+            except _WHILE_OTHERS_WRITE:
+                if not (os.path.isfile(self.path) and lacks_room_for_files(self.path)):
+                    raise
+            time.sleep(pause)
+        return self._connect_at_once()
+
+    def _connect_at_once(self) -> Connection:
+        connection = connect_for_reading(self.path, seconds=self.options.busy_timeout)
+        try:
+            if not self._filename:
+                self._filename = connection.filename
+                self._was_clean = _wal_size(self._filename) == 0
+            with translated(self.path):
+                self._require_readable(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _read_at_once(connection: Connection, operation: Callable[[Connection], T]) -> T:
+    """Return what `operation` reads, all of it from one instant."""
+    connection.run("BEGIN")
+    try:
+        return operation(connection)
+    finally:
+        if connection.in_transaction:
+            connection.run("COMMIT")
 
 
 def _nothing(_connection: Connection) -> None:
-    """Stand for whatever another user would write."""
+    """Stand for whatever another user would write, and read nothing."""
 
 
 def _wal_size(file: str) -> int:
@@ -138,3 +245,28 @@ def _remove_wal(path: str) -> None:
             connection.row("PRAGMA schema_version")
         finally:
             connection.close()
+
+
+def _before_fork() -> None:
+    _FORKING.acquire()
+    _HELD[:] = _OPEN
+    for database in _HELD:
+        database.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for database in _HELD:
+        database.after_fork_in_parent()
+    _HELD.clear()
+    _FORKING.release()
+
+
+def _after_fork_in_child() -> None:
+    for database in _HELD:
+        database.after_fork_in_child()
+    _HELD.clear()
+    _FORKING.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -11,6 +11,7 @@ import apsw
 from . import _legacy
 from ._connection import Connection, create_private, use_wal
 from ._database import Database, DatabasePath, DatabaseUser, Options
+from ._files import absolute_uri
 from ._read_only import ReadOnlyDatabase
 from ._tables import VERSION_1, VERSION_2, VERSION_3, VERSION_4
 from .errors import NotADatabaseError, SchemaTooNewError, SchemaTooOldError
@@ -107,7 +108,9 @@ def _path(db_path: str | os.PathLike[str] | None) -> str:
     if not path:
         message = "db_path=<> | must name a file"
         raise ValueError(message)
-    if path == ":memory:" or path.startswith("file:"):
+    if path.startswith("file:"):
+        return absolute_uri(path)
+    if path == ":memory:":
         return path
     return os.path.abspath(os.path.expanduser(path))
 

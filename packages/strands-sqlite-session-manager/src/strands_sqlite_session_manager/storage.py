@@ -59,7 +59,7 @@ class SQLiteStorage(DatabaseUser):
 
         Args:
             db_path: The database file; `~` is expanded, missing folders are made. `:memory:` is a database of this
-                storage alone, a `file:` URI goes to SQLite as it is. None takes the environment variable
+                storage alone, a `file:` URI goes to SQLite, its path made absolute. None takes the environment variable
                 `STRANDS_SQLITE_DB_PATH`, else `./sessions.db`. A session manager, storage or store: the database that
                 it uses, in memory too.
             durability: `"full"`: what was written survives power loss. `"normal"`: it survives a crash of the process.

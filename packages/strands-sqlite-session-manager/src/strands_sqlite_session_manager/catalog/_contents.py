@@ -20,6 +20,7 @@ _MESSAGES = """
 SELECT message_id, coalesce(redact_message, message), redact_message IS NOT NULL, created_at
 FROM messages WHERE session_id = ? AND agent_id = ? ORDER BY message_id LIMIT ? OFFSET ?
 """
+_LAST = 2**63 - 1
 _START = "SELECT message_id FROM messages WHERE session_id = ? AND agent_id = ? ORDER BY message_id LIMIT 1 OFFSET ?"
 _NEXT = """
 SELECT message_id, coalesce(redact_message, message), redact_message IS NOT NULL, created_at, (
@@ -84,7 +85,8 @@ def read_messages(
         agent = _chosen_agent(connection, session_id, agent_id)
         count = connection.row(_COUNT, (session_id, agent))[0]
         start = slice(offset, None).indices(count)[0]
-        rows = connection.rows(_MESSAGES, (session_id, agent, count if limit is None else max(0, limit), start))
+        most = count if limit is None else max(0, min(limit, count))
+        rows = connection.rows(_MESSAGES, (session_id, agent, most, start))
         return agent, rows, _attached(connection, session_id, agent, rows)
 
     agent, rows, blobs = database.read(fetch)
@@ -124,7 +126,7 @@ def _before(connection: Connection, *, session_id: str, agent_id: str, offset: i
     _chosen_agent(connection, session_id, agent_id)
     if offset < 0:
         offset = max(0, connection.row(_COUNT, (session_id, agent_id))[0] + offset)
-    row = connection.row(_START, (session_id, agent_id, offset))
+    row = connection.row(_START, (session_id, agent_id, min(offset, _LAST)))
     return None if row is None else row[0] - 1
 
 

@@ -7,6 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from unicodedata import normalize
@@ -19,6 +20,9 @@ from strands_sqlite_session_manager.catalog._details import SessionInfo, describ
 
 Sort = Literal["activity", "created", "id"]
 """By what sessions are sorted: their last activity, when they were created, or their ids."""
+
+_MOST = 2**63 - 2
+"""More cannot be asked of SQLite, which is asked for one more than are wanted, and no file has so many."""
 
 _SCANNED = 1000
 """So many sessions are read at once where their titles and metadata are looked through."""
@@ -148,9 +152,9 @@ def list_sessions(  # noqa: PLR0913 - options, each with a default
         descending = sort != "id"
     position = None if after is None else _decoded(after, sort, descending=descending)
     query = _Query(where, sort, descending=descending)
-    if query.needs_activity:
+    if query.needs_activity and not database.read_only:
         _activity.catch_up(database)
-    return database.read(lambda connection: query.page(connection, position, limit))
+    return database.read(partial(query.page, position=position, limit=limit, read_only=database.read_only))
 
 
 class _Query:
@@ -177,8 +181,11 @@ class _Query:
         if any(value is not None for value in where.metadata.values()):
             self._require("sessions.metadata IS NOT NULL")
 
-    def page(self, connection: Connection, position: _Position | None, limit: int) -> SessionPage:
+    def page(self, connection: Connection, position: _Position | None, limit: int, *, read_only: bool) -> SessionPage:
         """Return the page behind `position`."""
+        if self.needs_activity and read_only:  # in this read: the next may be on another connection
+            _activity.complete_beside(connection)
+        limit = min(limit, _MOST)
         rows = self._rows(connection, position, limit + 1)
         shown = rows[:limit]
         activity = {row.session_id: row.activity for row in shown if row.activity is not None}

@@ -86,7 +86,7 @@ def list_checkpoints(
         agent = (session_id, require_agent(connection, session_id, agent_id))
         count = connection.rows(_COUNT, agent)[0][0]
         start = slice(offset, None).indices(count)[0]
-        return agent[1], connection.rows(_PAGE, (*agent, count if limit is None else max(0, limit), start))
+        return agent[1], connection.rows(_PAGE, (*agent, count if limit is None else max(0, min(limit, count)), start))
 
     found, rows = database.read(fetch)
     return [_checkpoint((session_id, found), *row) for row in rows]

@@ -14,11 +14,12 @@ from glob import escape, iglob
 
 import apsw
 
-from strands_sqlite_session_manager._connection import connect, connect_for_reading, create_private
+from strands_sqlite_session_manager._connection import Connection, connect, connect_for_reading, create_private
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager.errors import (
     AlreadyExistsError,
     CannotOpenError,
+    DatabaseBusyError,
     DatabaseCorruptError,
     DatabaseFullError,
     DatabaseIOError,
@@ -262,6 +263,9 @@ def _copy(database: Database, copy: apsw.Connection, progress: Progress | None) 
             restarts += done <= before
             if progress is not None:
                 progress(done, backup.page_count)
+        if isinstance(source, Connection) and not source.is_current():
+            message = f"database=<{database.path}> was changed while it was copied, and is read without locks"
+            raise DatabaseBusyError(message, hint="try again, or back up where the folder can be written")
 
 
 def _require_sound(copy: apsw.Connection, path: str) -> None:

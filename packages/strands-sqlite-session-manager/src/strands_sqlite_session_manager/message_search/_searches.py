@@ -25,6 +25,7 @@ MOST_RANKED = 20_000
 MOST_TERMS = 200
 """Of a query with more different words only so many count, the first."""
 
+_MOST = 2**63 - 1
 _ATTEMPTS = 3
 _MESSAGES_IN_MEMORY = 5_000
 
@@ -242,9 +243,9 @@ def _values(connection: Connection, search: _Search) -> dict[str, Any] | None:
     where = search.where
     values: dict[str, Any] = {
         "query": " AND ".join(search.terms),
-        "limit": search.limit,
-        "offset": search.offset,
-        "most": max(MOST_RANKED, search.offset + search.limit),
+        "limit": min(search.limit, _MOST),
+        "offset": min(search.offset, _MOST),
+        "most": min(max(MOST_RANKED, search.offset + search.limit), _MOST),
         "indexed": index.indexed_to(connection),
         **{name: getattr(where, name) for name in ("session_id", "agent_id", "role")},
         "since": where.since and _utc(where.since).rstrip("0").rstrip("."),

@@ -121,7 +121,9 @@ def _reader(source: Any) -> ReadLine:
 
 def _refuse_database(database: Database, path: str) -> None:
     """Refuse the database: opening its file and closing it again would drop the locks that this process holds on it."""
-    with suppress(OSError, ValueError):
-        if os.path.samefile(path, database.path):
-            message = f"file=<{path}> is the database itself"
-            raise TransferError(message, hint="name another file")
+    own = database.read(lambda connection: connection.filename)
+    for name in (own, *(f"{own}{suffix}" for suffix in ("-wal", "-shm", "-journal"))):
+        with suppress(OSError, ValueError):
+            if own and os.path.samefile(path, name):
+                message = f"file=<{path}> is the database itself"
+                raise TransferError(message, hint="name another file")
