@@ -151,10 +151,34 @@ def test_prune_needs_yes(shell: Shell) -> None:
 
 
 @pytest.mark.usefixtures("old")
-@pytest.mark.parametrize("asked", [[], ["--keep-tag", "x"], ["--older-than", "soon"], ["--max-bytes", "5XB"]])
+@pytest.mark.parametrize(
+    "asked", [[], ["--keep-tag", "x"], ["--older-than", "soon"], ["--older-than", "9D"], ["--max-bytes", "5XB"]]
+)
 def test_prune_without_a_policy(shell: Shell, asked: list[str]) -> None:
     """`prune` without saying what is wrong usage, even with `--yes`: it never means everything."""
     shell.run("prune", "--yes", *asked, code=2)
+    assert ids(shell) == ["one", "three", "two"]
+
+
+@pytest.mark.usefixtures("old")
+@pytest.mark.parametrize("asked", ["6M", "1y6M", "1.5M"])
+@pytest.mark.parametrize("option", ["--older-than", "--idle"])
+def test_months_are_not_taken_for_minutes(shell: Shell, option: str, asked: str) -> None:
+    """Who writes `6M` means months or minutes: nothing goes, and the refusal says how to write both."""
+    outcome = shell.run("prune", "--yes", "--keep", "0", option, asked, code=2)
+    assert "m is minutes" in outcome.stderr
+    assert "180d" in outcome.stderr
+    assert ids(shell) == ["one", "three", "two"]
+    assert "m is minutes" in shell.run("list", "--since", asked, code=2).stderr
+
+
+@pytest.mark.usefixtures("old")
+@pytest.mark.parametrize("tag", ["", "  "])
+@pytest.mark.parametrize("option", ["--tag", "--keep-tag"])
+def test_a_blank_tag_is_refused(shell: Shell, option: str, tag: str) -> None:
+    """A tag that a script passes from an empty variable would protect nothing: the sessions stay."""
+    outcome = shell.run("prune", "--older-than", "30d", option, tag, "--yes", code=2)
+    assert "a blank tag" in outcome.stderr
     assert ids(shell) == ["one", "three", "two"]
 
 
@@ -187,10 +211,11 @@ def test_erase_redacted(db: Path, shell: Shell) -> None:
 def test_compact(db: Path, shell: Shell) -> None:
     """`compact` gives back what deleted sessions have left."""
     talks.store(db, "large", talks.agent("a", [talks.user(f"{number} " * 2000) for number in range(200)]))
-    shell.run("erase", "large", "--yes")
+    shell.run("prune", "--older-than", "30d", "--yes")
     assert "will be written anew" in shell.run("compact", code=2).stdout
     result = shell.json("compact", "--yes")["result"]
-    assert result["bytes_after"] <= result["bytes_before"]
+    assert result["bytes_after"] < result["bytes_before"] / 2
+    assert db.stat().st_size == result["bytes_after"]
 
 
 @pytest.mark.usefixtures("order")
@@ -218,6 +243,19 @@ def test_erase_redacted_of_several(db: Path, shell: Shell) -> None:
     assert b"card of a" in _bytes(db)
     assert shell.json("erase", "a", "b", "--redacted", "--yes")["result"] == {"messages": 2}
     assert [f"card of {name}".encode() in _bytes(db) for name in ("a", "b", "c")] == [False, False, True]
+
+
+def test_erase_redacted_of_snapshots(db: Path, shell: Shell) -> None:
+    """A session that is there only as snapshots has originals too; one that was deleted altogether has none."""
+    talks.store(db, "s", talks.agent("a", [talks.user("card 4111")], redacted={0: talks.user("[removed]")}))
+    shell.run("convert", "s", "--to", "snapshots")
+    shell.run("prune", "--keep", "0", "--yes")
+    assert b"card 4111" in _bytes(db)
+    assert shell.json("erase", "s", "--redacted", "--yes")["result"] == {"messages": 1}
+    assert b"card 4111" not in _bytes(db)
+    shell.run("erase", "s", "--yes")
+    outcome = shell.run("erase", "s", "--redacted", code=3)
+    assert outcome.stderr.startswith("error: Session s does not exist")
 
 
 def _bytes(db: Path) -> bytes:

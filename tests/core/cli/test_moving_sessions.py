@@ -155,6 +155,36 @@ def test_what_is_no_export_makes_no_database(shell: Shell, tmp_path: Path, conte
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_folder_of_something_else_makes_no_database(shell: Shell, tmp_path: Path) -> None:
+    """An import of a folder in which no session lies is an error, and leaves no new file."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "cat.txt").write_text("meow")
+    outcome = shell.run("import", str(folder), code=3)
+    assert "holds no session" in outcome.stderr
+    assert "hint: " in outcome.stderr
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.usefixtures("order")
+@pytest.mark.parametrize("path", [":memory:", "file:q?mode=memory", "file::memory:", "file:q?vfs=memdb"])
+def test_a_database_in_memory_is_refused(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """No command reports what it did to a database that is gone with it."""
+    monkeypatch.chdir(tmp_path)
+    shell.run("export", "-o", "order.jsonl")
+    (tmp_path / "q").touch()
+    monkeypatch.setenv("STRANDS_SQLITE_DB_PATH", path)
+    outcome = shell.run("import", "order.jsonl", code=3)
+    assert "is in memory, and gone at the end of the command" in outcome.stderr
+    assert "hint: name a file" in outcome.stderr
+    assert outcome.stdout == ""
+    for command in (["list"], ["tag", "order", "x"]):
+        assert shell.run(*command, code=3).stderr.startswith("error: ")
+    assert (tmp_path / "q").stat().st_size == 0
+
+
 def test_import_from_a_pipe_with_a_name(shell: Shell, order: str, elsewhere: list[str], tmp_path: Path) -> None:
     """What can be read only once, such as `<(command)` of a shell, is imported too."""
     pipe = tmp_path / "pipe"

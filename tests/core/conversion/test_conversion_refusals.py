@@ -19,6 +19,7 @@ from strands_sqlite_session_manager import (
     Conversion,
     DatabaseFullError,
     NotFoundError,
+    SessionStore,
     SQLiteSessionError,
     SQLiteSessionManager,
     convert_to_message_log,
@@ -70,6 +71,50 @@ def test_overwriting_a_log_leaves_nothing_of_the_old_one(file: File) -> None:
 
     assert timeless(rows_of(file.path, "t")) == timeless(rows_of(file.path, "new"))
     assert rows_of(file.path, "s") == others
+
+
+def noted(file: File, session_id: str = "s") -> tuple[str | None, tuple[str, ...], dict[str, Any]]:
+    with SessionStore(file.path) as store:
+        info = store.summarize_session(session_id).info
+        return info.title, info.tags, dict(info.metadata)
+
+
+def test_what_was_noted_since_the_conversion_outlives_the_way_back(file: File) -> None:
+    """Title, tags and metadata are those of the log that is replaced, and what was taken away stays away."""
+    TALKS["tools"].hold(file.log())
+    file.close()
+    with SessionStore(file.path) as store:
+        store.set_title("s", "before")
+        store.add_tags("s", "draft", "billing")
+        store.set_metadata("s", {"customer": 1})
+        convert_to_snapshots("s", file.path)
+        store.set_title("s", "since")
+        store.add_tags("s", "legal-hold")
+        store.remove_tags("s", "draft")
+        store.set_metadata("s", {"customer": 43})
+    expected = ("since", ("billing", "legal-hold"), {"customer": 43})
+    assert noted(file) == expected
+    convert_to_message_log("s", file.path, overwrite=True)
+    assert noted(file) == expected
+
+
+def test_what_was_noted_about_another_session_is_kept_beside_what_the_snapshots_know(file: File) -> None:
+    """The tags of neither are lost, which keep sessions from being pruned; for the rest, the one that is there wins."""
+    fill(file, "s")
+    fill(file, "t")
+    with SessionStore(file.path) as store:
+        store.add_tags("s", "vip")
+        store.set_title("s", "of s")
+        store.set_metadata("s", {"customer": 1, "plan": "free"})
+        convert_to_snapshots("s", file.path, overwrite=True)
+        store.add_tags("t", "legal-hold")
+        store.set_metadata("t", {"customer": 2})
+    convert_to_message_log("s", file.path, new_session_id="t", overwrite=True)
+    assert noted(file, "t") == ("of s", ("legal-hold", "vip"), {"customer": 2, "plan": "free"})
+    with SQLiteSessionManager("t", file.path) as manager:
+        manager.delete_session("t")
+    convert_to_message_log("s", file.path, new_session_id="t")
+    assert noted(file, "t") == noted(file, "s")
 
 
 def timeless(rows: Rows) -> Rows:

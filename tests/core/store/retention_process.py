@@ -26,12 +26,15 @@ from strands_sqlite_session_manager._connection import Connection  # noqa: E402
 from strands_sqlite_session_manager._database import Options  # noqa: E402
 from strands_sqlite_session_manager._schema import open_database  # noqa: E402
 from strands_sqlite_session_manager.retention import (  # noqa: E402
+    _pruning,
     compact,
     erase,
     erase_redacted,
     plan_prune,
     prune,
 )
+
+_pruning.ALONE = _pruning.Pace(0, 0)  # one session in a transaction, however fast the machine is
 
 TASKS = {
     "prune": lambda database: prune(database, plan_prune(database, PLAN)),

@@ -195,7 +195,12 @@ USES = [
         SAID[:1],
         writes=True,
     ),
-    Use("plan_prune", lambda s, _: s.plan_prune(OLD, now=NOW), lambda _, plan: plan.kept_in_use, 0),
+    Use(
+        "plan_prune",
+        lambda s, _: s.plan_prune(OLD, now=NOW),
+        lambda _, plan: [each.session_id for each in plan.sessions],
+        ["pruned"],
+    ),
     Use("prune", lambda s, _: s.prune(s.plan_prune(OLD, now=NOW)), lambda s, _: texts(s, "pruned"), [], writes=True),
     Use("plan_erase", lambda s, _: s.plan_erase(["looked at"]), lambda _, plan: (plan.sessions, plan.messages), (1, 3)),
     Use(

@@ -256,7 +256,7 @@ def test_a_file_that_was_cut_gives_findings(path: Path) -> None:
 
 def test_agents_may_talk_meanwhile(path: Path) -> None:
     """What is written between two steps is no finding."""
-    stop = threading.Event()
+    stop, talking = threading.Event(), threading.Event()
 
     def talk() -> None:
         with SQLiteSessionManager("busy", path, durability="normal") as manager:
@@ -266,10 +266,12 @@ def test_agents_may_talk_meanwhile(path: Path) -> None:
                 for message in (text("user", "hello"), text("assistant", "hello")):
                     manager.create_message("busy", "a", SessionMessage(message, number))
                     number += 1
+                talking.set()
 
     thread = threading.Thread(target=talk)
     thread.start()
     try:
+        assert talking.wait(60)
         for _ in range(5):
             assert findings(path) == []
     finally:

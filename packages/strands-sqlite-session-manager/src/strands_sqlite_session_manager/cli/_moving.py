@@ -93,6 +93,9 @@ def import_(settings: Settings, consent: Consent, *, source: str, on_conflict: A
 def _opened(source: str) -> Iterator[Begun | None]:
     """Open an export, and refuse what is none before a database is made for it; a folder is None."""
     if os.path.isdir(source):
+        from strands_sqlite_session_manager.transfer._import_files import sessions_in  # noqa: PLC0415 - as below
+
+        sessions_in(os.path.realpath(source))
         yield None
         return
     from strands_sqlite_session_manager.transfer._import_jsonl import Begun  # noqa: PLC0415 - --help has no use for it

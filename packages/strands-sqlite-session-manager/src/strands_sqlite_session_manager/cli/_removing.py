@@ -15,6 +15,7 @@ from ._types import DURATION, SESSION, SIZE
 from ._values import count, minute, number, size
 
 if TYPE_CHECKING:
+    from strands_sqlite_session_manager.errors import NotFoundError
     from strands_sqlite_session_manager.retention import ErasePlan, PlannedSession, PrunePlan
 
 _PLANNED = (
@@ -104,12 +105,19 @@ def _erase_redacted(consent: Consent, sessions: tuple[str, ...]) -> None:
     where = ", ".join(sessions) or "all sessions"
     line = f"the originals of redacted messages in {where} will be erased; nobody can bring them back"
     with consent.store() as store, refusing():
-        for session in sessions:
-            store.summarize_session(session)  # all of them are there, or nothing is erased
+        for session in sessions:  # all of them are there, if only as snapshots, or nothing is erased
+            if not store.plan_erase([session]).sessions:
+                raise _not_there(session)
         if not consent.ask({"sessions": list(sessions) or None, "redacted": True}, (line,)):
             return
         erased = store.erase_redacted(sessions or None)
     consent.done({"messages": erased}, f"erased {count(erased, 'original')}")
+
+
+def _not_there(session: str) -> NotFoundError:
+    from strands_sqlite_session_manager.errors import NotFoundError  # noqa: PLC0415 - errors are rare
+
+    return NotFoundError(f"Session {session} does not exist")
 
 
 @command("compact")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from strands_sqlite_session_manager.errors import CannotOpenError
     from strands_sqlite_session_manager.store import SessionStore
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -82,7 +83,16 @@ class Settings:
         from strands_sqlite_session_manager.store import SessionStore  # noqa: PLC0415 - --help has no use for it
 
         with SessionStore(self.db_path, read_only=read_only) as store:
+            if store._database.in_memory:  # noqa: SLF001 - to everybody else it is a database like another
+                raise self._gone_at_the_end()
             yield store
+
+    def _gone_at_the_end(self) -> CannotOpenError:
+        """Return what says that nothing of the command would stay."""
+        from strands_sqlite_session_manager.errors import CannotOpenError  # noqa: PLC0415 - errors are rare
+
+        message = f"database=<{self.db_path}> is in memory, and gone at the end of the command"
+        return CannotOpenError(message, hint="name a file with --db, or in STRANDS_SQLITE_DB_PATH")
 
     def require_database(self) -> None:
         """End the command where there is no file: only `import` makes one."""

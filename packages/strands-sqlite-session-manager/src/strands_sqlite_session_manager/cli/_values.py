@@ -8,6 +8,8 @@ from datetime import datetime, timedelta, timezone
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31_536_000}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhdwy])+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)([smhdwy])")
+_MONTHS = re.compile(r"(?:\d+(?:\.\d+)?[smhdwyM])+")
+"""A duration with an `M`, where none without it was found: months for some, and minutes for others."""
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?")
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -16,10 +18,13 @@ def parse_duration(text: str) -> timedelta:
     """Return what `30d`, `12h` or `1w2d` means: s, m(inutes), h, d, w and y of 365 days.
 
     Raises:
-        ValueError: It means nothing.
+        ValueError: It means nothing, or, with an `M`, months to some and minutes to others.
     """
-    text = text.strip().lower()
+    text = text.strip()
     if not _DURATION.fullmatch(text):
+        if _MONTHS.fullmatch(text):
+            message = f"{text!r} is no duration: m is minutes; write months in days, six of them as 180d"
+            raise ValueError(message)
         message = f"{text!r} is no duration: write 90s, 15m, 12h, 30d, 2w or 1y"
         raise ValueError(message)
     try:
@@ -51,8 +56,10 @@ def parse_moment(text: str, now: datetime) -> datetime:
         ValueError: It is neither.
     """
     text = text.strip()
+    if _MONTHS.fullmatch(text) and not _DURATION.fullmatch(text):
+        parse_duration(text)  # it says what is meant
     try:
-        if _DURATION.fullmatch(text.lower()):
+        if _DURATION.fullmatch(text):
             return now - parse_duration(text)
         return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).astimezone(timezone.utc)
     except (ValueError, OverflowError) as error:

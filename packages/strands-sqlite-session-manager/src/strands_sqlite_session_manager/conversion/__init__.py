@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from strands_sqlite_session_manager._codec import dumps, loads
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import DatabasePath, Options
 from strands_sqlite_session_manager._schema import open_database
@@ -115,7 +116,8 @@ def convert_to_message_log(  # noqa: PLR0913 - options, each with a default
         db_path: The database file, as for `SQLiteStorage`.
         new_session_id: The session to write; the same id without it.
         namespace: Below which folder `SnapshotSessionManager` keeps its sessions.
-        overwrite: Whether a message log that has the id already may be replaced.
+        overwrite: Whether a message log that has the id already may be replaced. Its title, tags and metadata stay;
+            where it is another session than the one that was converted, what the snapshots know of these is added.
         durability: As for `SQLiteSessionManager`.
         busy_timeout: How long to wait for another process's lock, in seconds.
 
@@ -133,15 +135,31 @@ def convert_to_message_log(  # noqa: PLR0913 - options, each with a default
         if log is None:
             message = f"Session {source} does not exist as snapshots"
             raise NotFoundError(message)
-        if read_log(connection, target) is not None:
+        replaced = read_log(connection, target)
+        if replaced is not None:
             if not overwrite:
                 message = f"Session {target} already exists"
                 raise AlreadyExistsError(message, hint="pass overwrite=True, or a new_session_id")
+            _keep_notes(log, replaced)
             remove_session(connection, target)
         write_log(connection, target, log)
         return log
 
     return _run(db_path, Options(durability=durability, busy_timeout=busy_timeout), convert, target)
+
+
+def _keep_notes(log: SessionLog, replaced: SessionLog) -> None:
+    """Keep what people have noted about a session that is replaced: snapshots know only what was noted before them."""
+    if log.created_at == replaced.created_at:
+        log.title, log.metadata, log.tags = replaced.title, replaced.metadata, replaced.tags
+        return
+    log.title = replaced.title or log.title
+    log.tags = sorted({*log.tags, *replaced.tags})
+    before, now = (loads(each.metadata) if each.metadata else {} for each in (log, replaced))
+    if isinstance(before, dict) and isinstance(now, dict) and before | now:
+        log.metadata = dumps(before | now)
+    else:
+        log.metadata = replaced.metadata or log.metadata
 
 
 def _ids(session_id: str, new_session_id: str | None) -> tuple[str, str]:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from strands_sqlite_session_manager import _objects
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import Database
-from strands_sqlite_session_manager._keys import end_of
 from strands_sqlite_session_manager.repository._sessions import remove_session
 from strands_sqlite_session_manager.retention._folders import (
     distinct,
     folders_of,
     is_there,
     keys_below,
-    outermost,
     require_known,
 )
+from strands_sqlite_session_manager.retention._offloaded import Offloaded, offloaded
 from strands_sqlite_session_manager.retention._rewriting import leave_nothing
 from strands_sqlite_session_manager.retention._weighing import Weights
 
 _COUNT_MESSAGES = "SELECT count(*) FROM messages WHERE session_id = ?"
-_OBJECTS = "SELECT count(*), ifnull(sum(size), 0) FROM objects WHERE key >= ? AND key < ?"
+_SIZES = "SELECT ifnull(sum(size), 0) FROM objects WHERE key IN (SELECT value FROM json_each(?))"
 
 
 @dataclass(frozen=True)
@@ -75,16 +75,16 @@ def plan_erase(database: Database, session_ids: Iterable[str], *, namespaces: It
     def read(connection: Connection) -> ErasePlan:
         folders = folders_of(connection, ids, namespaces)
         found = [require_known(connection, session_id, folders[session_id]) for session_id in ids]
-        all_folders = outermost(folder for each in folders.values() for folder in each)
-        objects = [connection.row(_OBJECTS, (folder, end_of(folder))) for folder in all_folders]
+        beside = offloaded(connection, ids, namespaces)
+        keys = {key for session_id in ids for key in _keys(connection, session_id, folders[session_id], beside)}
         weights = Weights()
         weights.add(connection, ids)
         going = weights.in_database()
         return ErasePlan(
             sessions=sum(found),
             messages=sum(weight.messages for weight in weights.sessions.values()),
-            objects=sum(count for count, _ in objects),
-            bytes=sum(going.take(session_id) for session_id in ids) + sum(size for _, size in objects),
+            objects=len(keys),
+            bytes=sum(going.take(session_id) for session_id in ids) + connection.row(_SIZES, (json.dumps([*keys]),))[0],
         )
 
     return database.read(read)
@@ -103,14 +103,17 @@ def erase(
     their history, titles, tags and metadata, the objects of sessions with these ids, and the words of all of it in the
     full-text indexes. Objects of a session lie below `session/<id>/` and `context/<id>/`, where the SDK keeps snapshots
     and offloaded context; below `<namespace>/<id>/` wherever `convert_to_snapshots` wrote the session; and below the
-    `namespaces` that are named. The file is then written anew from what is left, as by `compact`, and the WAL is
-    emptied, so that no bytes stay behind in free space either. The temporary copy that SQLite makes for this is made
-    after the deletion: it has nothing of what was erased.
+    `namespaces` that are named. The results of tools that the SDK's `ContextOffloader` keeps as
+    `offloader/<id of the call>_<n>` go with the calls in the session's messages and snapshots, unless the message log
+    of another session has the same result, as a fork has. The file is then written anew from what is left, as by
+    `compact`, and the WAL is emptied, so that no bytes stay behind in free space either. The temporary copy that SQLite
+    makes for this is made after the deletion: it has nothing of what was erased.
 
     What stays: the ids, in the table `deletions`, for those who follow the changes; sessions with other ids that were
     made of these, as forks, and conversions with a `new_session_id`; what a `SnapshotSessionManager` or a storage keeps
-    in namespaces that are not named, and other objects under keys of your own making; and files that are not the
-    database, such as backups (`<file>.v<n>-<time>.backup` before a migration).
+    in namespaces that are not named, offloaded results whose calls are in no stored message any more, and other objects
+    under keys of your own making; and files that are not the database, such as backups
+    (`<file>.v<n>-<time>.backup` before a migration).
     A session manager that has an erased session open gets a `NotFoundError` at its next write.
 
     Each session goes in one transaction. Where this is interrupted, or another process is in the way, erase the same
@@ -120,7 +123,8 @@ def erase(
         database: The database.
         session_ids: The sessions; ids of sessions that were deleted before are fine.
         namespaces: More folders in which objects of sessions lie, each session in a folder of its id: `"team/session"`
-            for `SnapshotSessionManager` on `SQLiteStorage(...).namespace("team")`.
+            for `SnapshotSessionManager` on `SQLiteStorage(...).namespace("team")`; and `"team"` for the results that a
+            `ContextOffloader` keeps there.
         progress: Called with the number of steps done and of all steps: one for each session, one for the file.
 
     Raises:
@@ -131,10 +135,10 @@ def erase(
         SQLiteSessionError: The file could not be written; the type says why.
     """
     ids, namespaces = distinct("session_ids", session_ids), distinct("namespaces", namespaces)
-    folders = database.read(lambda connection: _require_folders(connection, ids, namespaces))
+    folders, beside = database.read(lambda connection: _look(connection, ids, namespaces))
     counts = []
     for done, session_id in enumerate(ids, 1):
-        counts.append(_delete(database, session_id, folders[session_id]))
+        counts.append(_delete(database, session_id, folders[session_id], beside))
         if progress is not None:
             progress(done, len(ids) + 1)
     leave_nothing(database, "the sessions are deleted")
@@ -144,20 +148,26 @@ def erase(
     return Erased(sessions, messages, objects)
 
 
-def _require_folders(connection: Connection, ids: list[str], namespaces: list[str]) -> dict[str, list[str]]:
+def _look(connection: Connection, ids: list[str], namespaces: list[str]) -> tuple[dict[str, list[str]], Offloaded]:
     """Return where the objects of each session lie; refuse to go on where one of them is not known."""
     folders = folders_of(connection, ids, namespaces)
     for session_id in ids:
         require_known(connection, session_id, folders[session_id])
-    return folders
+    return folders, offloaded(connection, ids, namespaces)
 
 
-def _delete(database: Database, session_id: str, folders: list[str]) -> tuple[int, int, int]:
+def _keys(connection: Connection, session_id: str, folders: list[str], beside: Offloaded) -> list[str]:
+    """Return the keys of a session's objects, each once."""
+    own = keys_below(connection, folders)
+    return list(dict.fromkeys([*own, *beside.keys(connection, session_id, own)]))
+
+
+def _delete(database: Database, session_id: str, folders: list[str], beside: Offloaded) -> tuple[int, int, int]:
     """Delete the session and its objects; return how many sessions, messages and objects these were."""
     counts: list[tuple[int, int, int]] = []
 
     def delete(connection: Connection) -> None:
-        keys = keys_below(connection, folders)
+        keys = _keys(connection, session_id, folders, beside)
         messages = connection.row(_COUNT_MESSAGES, (session_id,))[0]
         found = is_there(connection, session_id, folders)
         if found:

@@ -64,12 +64,16 @@ class PrunePolicy:
         """Refuse a policy that would take everything, and limits that mean nothing.
 
         Raises:
-            ValueError: There is neither a limit nor `keep_last` nor `tags`, or a number or time is negative.
+            ValueError: There is neither a limit nor `keep_last` nor `tags`, a number or time is negative, or a tag is
+                blank: no session has that one.
             TypeError: Tags are one text instead of several.
         """
         if any(isinstance(tags, str) for tags in (self.tags, self.keep_tags)):
             message = "tags and keep_tags must be tuples of texts, not one text"
             raise TypeError(message)
+        if not all(tag.strip() for tag in (*self.tags, *self.keep_tags)):
+            message = "a blank tag is that of no session | leave it out, or name the tag that is meant"
+            raise ValueError(message)
         if self.older_than is None and self.keep_last is None and self.max_bytes is None and not self.tags:
             message = "the policy would take every session | set older_than, keep_last, max_bytes or tags"
             raise ValueError(message)

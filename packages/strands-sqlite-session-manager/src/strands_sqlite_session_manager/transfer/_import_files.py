@@ -53,7 +53,7 @@ def import_files(
     """
     require_conflict(on_conflict)
     root = os.path.realpath(os.fspath(folder))
-    ids = _all_sessions(root) if session_ids is None else _named_sessions(root, session_ids)
+    ids = sessions_in(root) if session_ids is None else _named_sessions(root, session_ids)
     tally: Counter[str] = Counter()
     with Spool() as spool:
         for done, session_id in enumerate(ids, 1):
@@ -68,7 +68,12 @@ def import_files(
     return Imported(tally["imported"], tally["message"], tally["multi_agent"], tally["skipped"], tally["unchanged"])
 
 
-def _all_sessions(root: str) -> list[str]:
+def sessions_in(root: str) -> list[str]:
+    """Return the ids of the sessions in a folder of `FileSessionManager`.
+
+    Raises:
+        TransferError: It is no such folder.
+    """
     if not os.path.isdir(root):
         message = f"folder=<{root}> is not there, or is no folder"
         raise TransferError(message, hint=_FOREIGN)
