@@ -15,7 +15,13 @@ from strands.session.file_session_manager import FileSessionManager
 from strands.types.session import SessionAgent, SessionMessage
 
 from pytest_strands_sqlite import ScriptedModel
-from strands_sqlite_session_manager import AlreadyExistsError, NotFoundError, SQLiteSessionManager, TransferError
+from strands_sqlite_session_manager import (
+    AlreadyExistsError,
+    NotFoundError,
+    SQLiteSessionError,
+    SQLiteSessionManager,
+    TransferError,
+)
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager._schema import open_database
 from strands_sqlite_session_manager.transfer import Exported, ExportProgress, export_files, import_files
@@ -178,6 +184,18 @@ def test_what_has_no_place_in_files_is_refused(database: Database, tmp_path: Pat
         export_files(database, tmp_path / "files", ["s"])
     with pytest.raises(NotFoundError, match="nobody"):
         export_files(database, tmp_path / "files", ["nobody"])
+
+
+@pytest.mark.parametrize("odd", ["'a' || char(0) || 'b'", "CAST(x'61eda080' AS TEXT)"], ids=["NUL", "half a character"])
+def test_an_id_that_no_file_can_have_is_refused_by_name(database: Database, tmp_path: Path, odd: str) -> None:
+    """Another program may have written it; what it is refused with says so."""
+    add_session(database, "s")
+    with apsw.Connection(str(database.path)) as other:
+        other.execute(f"UPDATE sessions SET session_id = {odd}")
+    with pytest.raises(SQLiteSessionError) as raised:
+        export_files(database, tmp_path / "out")
+    assert raised.value.hint
+    assert not list((tmp_path / "out").glob("session_*"))
 
 
 def test_an_export_to_files_that_is_killed_is_finished_by_the_next(database: Database, tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ VALUES (?, ?, ?, ifnull(?, strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'))) RETURNIN
 """
 _DELETE = "DELETE FROM objects WHERE change_id = ?"
 _RECORD_DELETION = "INSERT INTO object_deletions (key) VALUES (?)"
-_KEYS = "SELECT key FROM objects WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) ORDER BY key"
+# To SQLite every text is below x'', so the range of the index has two ends also where the prefix has none.
+_KEYS = "SELECT key FROM objects WHERE key >= ?1 AND key < ifnull(?2, x'') ORDER BY key"
 _NEWEST_BELOW = "SELECT max(+change_id) FROM objects WHERE key >= ? AND key < ?"
 _IS_IN_PARTS = "SELECT 1 FROM objects WHERE change_id = ? AND content IS NULL"
 

@@ -38,9 +38,7 @@ _SCOPE = "SELECT scope_id, indexed_to FROM search_scopes WHERE prefix = ?"
 _ADD_SCOPE = "INSERT INTO search_scopes (prefix) VALUES (?) ON CONFLICT (prefix) DO NOTHING"
 _NEWEST = "SELECT ifnull(max(change_id), 0) FROM objects"
 _CHANGED = "SELECT change_id, size FROM objects WHERE change_id > ?1 AND +key >= ?2 AND (?3 IS NULL OR +key < ?3)"
-_CHANGED_IN_SCOPE = (
-    "SELECT change_id, size FROM objects WHERE +change_id > ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3)"
-)
+_CHANGED_IN_SCOPE = "SELECT change_id, size FROM objects WHERE +change_id > ?1 AND key >= ?2 AND key < ifnull(?3, x'')"
 _LAST_ENTRY = "SELECT ifnull(max(entry_id), 0) FROM search_entries"
 _KEY = "SELECT key FROM objects WHERE change_id = ?"
 _INDEXED_TO = "UPDATE search_scopes SET indexed_to = max(indexed_to, ?) WHERE scope_id = ?"

@@ -71,6 +71,9 @@ def naming(path: str) -> Iterator[None]:
     except OSError as error:
         message = f"file=<{path}> cannot be used: {error.strerror or error}"
         raise TransferError(message, hint=_hint(error)) from error
+    except ValueError as error:  # NUL or half a character in an id, which no name of a file holds
+        message = f"file=<{path!a}> cannot have that name: {error}"
+        raise TransferError(message, hint="another program wrote an id that cannot be one: mend it first") from error
 
 
 def _hint(error: OSError) -> str:
