@@ -6,12 +6,11 @@ import itertools
 import json
 import os
 import random
+import secrets
 import shutil
 import socket
 import subprocess
 import sysconfig
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from strands_sqlite_s3_mirror._bucket import Bucket
 
@@ -33,7 +33,9 @@ READER = ("reader-key", "reader-secret")
 _NAMES = itertools.count()
 _PORTS = ("s3", "master", "volume", "filer", "admin")
 _GRPC = 10_000
+_STARTS = 3
 _TRIES = 300
+_ACTIONS = {"Admin": ["Admin", "Read", "Write", "List", "Tagging"], "Read": ["Read", "List"], "List": ["List"]}
 
 
 _MADE: list[tuple[Server, str]] = []
@@ -84,23 +86,36 @@ def buckets_deleted() -> Iterator[None]:
 
 @contextmanager
 def seaweedfs(folder: Path) -> Iterator[Server]:
-    """Run SeaweedFS below `folder` until the block ends."""
-    (folder / "data").mkdir(parents=True)
-    (folder / "s3.json").write_text(json.dumps({"identities": [_identity(ADMIN, "Admin"), _identity(READER, "Read")]}))
-    ports = _free_ports()
-    log = folder / "weed.log"
-    with ExitStack() as stack:
-        process = subprocess.Popen(
-            [_weed(), *_arguments(folder, ports)],
-            stdout=stack.enter_context(log.open("wb")),
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            cwd=folder,
-        )
-        stack.callback(_stop, process)
-        endpoint_url = f"http://127.0.0.1:{ports['s3']}"
-        _await_answer(endpoint_url, process, log)
+    """Run SeaweedFS below `folder` until the block ends; where another process takes one of its ports, on others."""
+    with ExitStack() as running:
+        for number in range(_STARTS):
+            with ExitStack() as started:
+                endpoint_url = _start(folder / str(number), started)
+                if endpoint_url is not None:
+                    running.enter_context(started.pop_all())
+                    break
+        else:
+            raise RuntimeError((folder / str(number) / "weed.log").read_text(errors="replace")[-2000:])
         yield Server("seaweedfs", endpoint_url)
+
+
+def _start(folder: Path, stack: ExitStack) -> str | None:
+    """Start SeaweedFS, which ends with the stack; return where it is once it answers, None where it does not."""
+    (folder / "data").mkdir(parents=True)
+    own = (f"key-{secrets.token_hex(8)}", secrets.token_hex(16))
+    identities = [_identity(ADMIN, "Admin"), _identity(READER, "Read"), _identity(own, "List")]
+    (folder / "s3.json").write_text(json.dumps({"identities": identities}))
+    ports = _free_ports()
+    process = subprocess.Popen(
+        [_weed(), *_arguments(folder, ports)],
+        stdout=stack.enter_context((folder / "weed.log").open("wb")),
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        cwd=folder,
+    )
+    stack.callback(_stop, process)
+    endpoint_url = f"http://127.0.0.1:{ports['s3']}"
+    return endpoint_url if _answers(endpoint_url, own, process) else None
 
 
 @cache
@@ -120,7 +135,7 @@ def _identity(credentials: tuple[str, str], role: str) -> dict[str, Any]:
     return {
         "name": role.lower(),
         "credentials": [{"accessKey": key, "secretKey": secret}],
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"] if role == "Admin" else ["Read", "List"],
+        "actions": _ACTIONS[role],
     }
 
 
@@ -159,20 +174,21 @@ def _is_free(port: int) -> bool:
         return tried.connect_ex(("127.0.0.1", port)) != 0
 
 
-def _await_answer(endpoint_url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Ask until the server answers; it ends early only where a port was taken."""
+def _answers(endpoint_url: str, own: tuple[str, str], process: subprocess.Popen[bytes]) -> bool:
+    """Ask until the server answers whom only it knows; it ends early where a port was taken, if by a server like it."""
+    key, secret = own
+    client = _session(*ADMIN).client(
+        "s3", endpoint_url=endpoint_url, config=QUICK, aws_access_key_id=key, aws_secret_access_key=secret
+    )
     for _ in range(_TRIES):
         try:
-            urllib.request.urlopen(endpoint_url, timeout=5).close()  # noqa: S310 - a server of ours, over http
-        except urllib.error.HTTPError as error:
-            error.close()
-            return
-        except OSError:
+            client.list_buckets()
+        except (BotoCoreError, ClientError):
             if _has_ended(process):
-                break
+                return False
         else:
-            return
-    raise RuntimeError(log.read_text(errors="replace")[-2000:])
+            return process.poll() is None
+    return False
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:

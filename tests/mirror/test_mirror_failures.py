@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,14 +25,18 @@ from strands_sqlite_s3_mirror import (
     UnreachableError,
 )
 from strands_sqlite_session_manager import SessionStore
+from strands_sqlite_session_manager._schema import open_database
 
 from .proxy import Proxy
 from .pushing import new_database, write
+from .restoring import contents
 from .servers import ADMIN, QUICK, READER, Server, session_of_nobody
 
 _ALIKE = 2
 
-ONCE = Config(connect_timeout=5, read_timeout=0.5, retries={"mode": "standard", "total_max_attempts": 1})
+ONCE = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 1})
+IMPATIENT = ONCE.merge(Config(read_timeout=0.5))
+"""For servers that never answer: an answer may take longer on a busy machine."""
 
 READING: dict[str, Callable[[S3Mirror], object]] = {
     "releases": lambda mirror: mirror.releases(),
@@ -50,7 +55,17 @@ WRITING: dict[str, Callable[[S3Mirror], object]] = {
 }
 OPERATIONS = READING | WRITING
 
+LOADING: dict[str, Callable[[S3Mirror], object]] = {
+    "restore": lambda mirror: mirror.restore(release="1"),
+    "pull": lambda mirror: mirror.pull(),
+    "import": lambda mirror: mirror.import_sessions("base/live"),
+}
+LOOKING = {name: operation for name, operation in READING.items() if name not in LOADING}
+SOME = {name: OPERATIONS[name] for name in ("releases", "pull", "push release")}
+"""For what `test_mirror_errors` holds for every request."""
+
 every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+some_operations = pytest.mark.parametrize("operation", SOME.values(), ids=SOME)
 
 
 class Place(NamedTuple):
@@ -97,7 +112,7 @@ def failure_of(operation: Callable[[S3Mirror], object], mirror: S3Mirror) -> Mir
     return error
 
 
-@every_operation
+@some_operations
 def test_wrong_credentials(pushed: Place, operation: Callable[[S3Mirror], object]) -> None:
     """It is the credentials that are wrong, whatever was to be done with them."""
     session = pushed.server.session((ADMIN[0], "wrong"))
@@ -105,13 +120,13 @@ def test_wrong_credentials(pushed: Place, operation: Callable[[S3Mirror], object
     assert type(failure_of(operation, pushed.mirror(boto_session=session))) is CredentialsError
 
 
-@every_operation
+@some_operations
 def test_no_credentials(pushed: Place, operation: Callable[[S3Mirror], object]) -> None:
     """Nothing is sent without any."""
     assert type(failure_of(operation, pushed.mirror(boto_session=session_of_nobody()))) is CredentialsError
 
 
-@every_operation
+@some_operations
 def test_a_missing_bucket(pushed: Place, operation: Callable[[S3Mirror], object]) -> None:
     """A mistyped bucket is not an empty one."""
     assert type(failure_of(operation, pushed.mirror("no-such-bucket"))) is BucketError
@@ -132,7 +147,8 @@ def test_a_server_that_never_works(
 ) -> None:
     """Throttled, cut off or silent for ever."""
     proxy.always(effect)
-    mirror = pushed.mirror(endpoint_url=proxy.endpoint_url, boto_client_config=ONCE)
+    config = IMPATIENT if effect == "hang" else ONCE
+    mirror = pushed.mirror(endpoint_url=proxy.endpoint_url, boto_client_config=config)
 
     assert type(failure_of(operation, mirror)) is UnreachableError
 
@@ -156,7 +172,7 @@ def test_who_only_reads_needs_no_more_than_to_read(pushed: Place, operation: Cal
 
 
 @pytest.mark.usefixtures("quick_pauses")
-@pytest.mark.parametrize("operation", READING.values(), ids=READING)
+@pytest.mark.parametrize("operation", LOOKING.values(), ids=LOOKING)
 @pytest.mark.parametrize("effect", ["cut_before", "cut_body"])
 def test_failing_at_each_request_in_turn(
     pushed: Place, proxy: Proxy, operation: Callable[[S3Mirror], object], effect: Any
@@ -172,6 +188,39 @@ def test_failing_at_each_request_in_turn(
                 assert operation(mirror) == whole
             except UnreachableError:
                 continue
+
+
+@pytest.mark.usefixtures("quick_pauses")
+@pytest.mark.parametrize("operation", LOADING.values(), ids=LOADING)
+@pytest.mark.parametrize("effect", ["cut_before", "cut_body"])
+def test_loading_that_fails_at_each_request_in_turn(
+    pushed: Place, proxy: Proxy, tmp_path: Path, operation: Callable[[S3Mirror], object], effect: Any
+) -> None:
+    """Whichever request fails: run again, it makes of a new file the same database as without it."""
+
+    def into(name: str) -> S3Mirror:
+        place = pushed._replace(path=tmp_path / name)
+        return place.mirror(endpoint_url=proxy.endpoint_url, boto_client_config=ONCE)
+
+    with into("whole.db") as mirror:
+        operation(mirror)
+    expected = contents_of(tmp_path / "whole.db")
+    assert expected[0] == contents_of(pushed.path)[0]  # an import leaves out objects that the SDK did not write
+    for number in _samples([seen.operation for seen in proxy.seen]):
+        proxy.heal()
+        proxy.at(number, effect)
+        with into(f"{number}.db") as mirror:
+            with suppress(UnreachableError):
+                operation(mirror)
+            proxy.heal()
+            operation(mirror)
+        assert contents_of(tmp_path / f"{number}.db") == expected, number
+
+
+def contents_of(path: Path) -> tuple[bytes, dict[str, bytes]]:
+    """All that is in a database."""
+    with closing(open_database(path)) as database:
+        return contents(database)
 
 
 def _samples(kinds: list[str]) -> list[int]:

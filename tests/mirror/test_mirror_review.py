@@ -180,7 +180,7 @@ def test_a_server_that_ignores_conditions_is_refused_every_time(
     unconditional.close()
 
 
-@pytest.mark.parametrize("number", range(1, 5))
+@pytest.mark.parametrize("number", range(1, 4))
 def test_a_rewound_session_never_has_messages_of_both_its_pasts(
     number: int, database: Database, other: Database, moto_bucket: Bucket
 ) -> None:

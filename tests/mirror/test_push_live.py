@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,6 +26,7 @@ from strands_sqlite_s3_mirror.errors import (
 from strands_sqlite_session_manager import SessionStore
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager._schema import open_database
+from strands_sqlite_session_manager.transfer import _spool
 
 from .proxy import Proxy
 from .pushing import (
@@ -233,6 +235,19 @@ def test_a_server_that_ignores_conditions_is_refused(database: Database, s3_serv
     bucket.close()
 
 
+def test_a_server_that_refuses_conditions_is_not_allowed_to_ignore_them(
+    database: Database, s3_server: Server, proxy: Proxy
+) -> None:
+    """It answers 501. The option that allows to ignore them would not help, and the hint says so."""
+    proxy.at(1, "not_implemented", "PutObject")
+    bucket = s3_server.bucket(endpoint_url=proxy.endpoint_url)
+    with pytest.raises(ConditionsIgnoredError) as caught:
+        push_live(database, bucket, PLACES, check_conditions=False)
+    assert "refuses them" in caught.value.hint
+    assert stored(bucket) == {}
+    bucket.close()
+
+
 @pytest.mark.parametrize("prefix", ["p" * 1000, "p" * 900])
 def test_a_key_that_is_too_long_is_refused_before_anything_is_put(
     database: Database, s3_bucket: Bucket, prefix: str
@@ -268,6 +283,20 @@ def test_a_full_disk_is_told_and_nothing_is_put(database: Database, s3_bucket: B
     assert stored(s3_bucket) == {}
     push_live(database, s3_bucket, PLACES)
     assert copied(s3_bucket, LIVE) == rendered(database)
+
+
+def test_a_disk_that_is_full_while_states_are_read_is_told(
+    database: Database, s3_bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Titles and former states go through a temporary file of their own: it is this error too, and nothing is put."""
+
+    def fill(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(_spool.Spool, "add", fill)
+    with pytest.raises(LocalDiskError, match="No space left"):
+        push_live(database, s3_bucket, PLACES)
+    assert stored(s3_bucket) == {}
 
 
 def test_progress_is_told_object_by_object(database: Database, s3_bucket: Bucket) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,8 @@ from strands_sqlite_s3_mirror._bucket import Bucket
 from strands_sqlite_s3_mirror._manifest import Manifest, head_line
 from strands_sqlite_s3_mirror._places import MANIFEST, OBJECTS
 from strands_sqlite_s3_mirror._push import Progress, Pushed, push_live, push_release
+from strands_sqlite_s3_mirror._redact import Redaction
+from strands_sqlite_s3_mirror._redact import redact as redact_releases
 from strands_sqlite_s3_mirror.errors import (
     ConditionsIgnoredError,
     EmptyDatabaseError,
@@ -19,6 +22,7 @@ from strands_sqlite_s3_mirror.errors import (
     MirrorConflictError,
     ObjectConflictError,
     ReleaseExistsError,
+    ReleaseIncompleteError,
 )
 from strands_sqlite_session_manager import SessionStore
 from strands_sqlite_session_manager._database import Database
@@ -270,6 +274,34 @@ def test_a_server_that_ignores_conditions_gets_no_release(database: Database, s3
     push_release(database, bucket, PLACES, "1", check_conditions=False)
     assert require_sealed(bucket, ONE) == rendered(database)
     bucket.close()
+
+
+class Once(Bucket):
+    """A bucket that takes one object, and no more."""
+
+    taken = False
+
+    def put(self, key: str, body: bytes, **how: Any) -> str:
+        if self.taken:
+            raise Stopped
+        self.taken = True
+        return super().put(key, body, **how)
+
+
+def test_a_release_whose_redaction_was_cut_is_not_called_up_to_date(
+    database: Database, s3_server: Server, s3_bucket: Bucket
+) -> None:
+    """Nobody can restore it. The push says what to do, and changes nothing."""
+    push_release(database, s3_bucket, PLACES, "1")
+    once = Once(s3_bucket.name, **s3_server.options())
+    with pytest.raises(Stopped):
+        redact_releases(once, PLACES, Redaction(sessions=("talk",)))
+    before = stored(s3_bucket)
+    with pytest.raises(ReleaseIncompleteError, match="redaction of it was interrupted") as caught:
+        push_release(database, s3_bucket, PLACES, "1")
+    assert "run the redaction again" in caught.value.hint
+    assert stored(s3_bucket) == before
+    once.close()
 
 
 @pytest.mark.parametrize("label", ["", ".", "..", "a/b", "x" * 201, "a\nb"])

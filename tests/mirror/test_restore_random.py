@@ -22,6 +22,7 @@ from strands_sqlite_session_manager.repository import agents, messages, multi_ag
 from strands_sqlite_session_manager.transfer._storing_objects import is_object_key, store_objects
 from tests.core.store.transferring import note
 
+from .pushing import write
 from .restoring import contents
 from .servers import Server
 
@@ -97,6 +98,7 @@ def test_what_is_pushed_comes_back(there: Bucket, content: Any, release: str | N
     """From a release and from the live copy, column by column, without exception."""
     places = Places(f"base{next(NUMBERS)}")
     with closing(open_database(":memory:")) as database, closing(open_database(":memory:")) as other:
+        write(database, "first", b"")  # what has never held anything is not released
         store(database, content)
         if release is None:
             push_live(database, there, places)

@@ -112,7 +112,7 @@ def test_the_process_does_not_import_the_sdk() -> None:
         "from strands_sqlite_session_manager.cli import main\n"
         "main()\n"
     )
-    for arguments, boto in ((["push", "--help"], False), (["push", "--live"], True), (["verify"], True)):
+    for arguments, boto in ((["push", "--help"], False), (["push", "--live"], True), (["verify", "--live"], True)):
         command = [sys.executable, "-c", code, "mirror", *arguments]
         outcome = subprocess.run(command, capture_output=True, text=True, check=True)
         imported = outcome.stderr.split()

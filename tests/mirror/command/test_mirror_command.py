@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from strands_sqlite_s3_mirror._bucket import Bucket
 from strands_sqlite_session_manager import SessionStore
 from tests.mirror.releases import released
-from tests.mirror.servers import Server
+from tests.mirror.servers import ADMIN, Server
 
 from .conftest import Shell
 
@@ -102,10 +101,20 @@ def test_list(pushed: Shell) -> None:
 def test_nothing_there(shell: Shell) -> None:
     """Where nothing was pushed, nothing is found: exit code 1; what needs a release says that there is none."""
     assert "no releases" in shell.run("list", code=1).stderr
-    assert "all is well: 0 releases" in shell.run("verify").stderr
+    assert "nothing was looked at" in shell.run("verify", code=1).stderr
+    assert shell.json("verify", code=1)["findings"] == []
     assert shell.run("verify", "1.0", code=3).stderr.startswith("error: release=<1.0> is not in")
     assert "no live copy" in shell.run("verify", "--live", code=3).stderr
     assert "nothing to prune" in shell.out("prune", "--keep-last", "1")
+
+
+def test_a_live_copy_alone_is_not_verified_unless_asked_for(shell: Shell) -> None:
+    """A check that looks at nothing is never green: without releases it says so, and how to look at the live copy."""
+    shell.run("push", "--live")
+    outcome = shell.run("verify", code=1)
+    assert (outcome.stdout, "--live" in outcome.stderr) == ("", True)
+    assert "all is well" not in outcome.stderr
+    assert shell.run("verify", "--live").stderr == "all is well: the live copy\n"
 
 
 def test_verify(pushed: Shell, bucket: Bucket) -> None:
@@ -202,13 +211,28 @@ def test_options_and_their_twins(shell: Shell, monkeypatch: pytest.MonkeyPatch) 
     """The place is needed; options win over variables; a profile that is none is told with what to do."""
     document = shell.json("push", "--live", "--prefix", "place-from-option", "--dry-run")
     assert document["plan"]["place"].endswith("/place-from-option")
-    assert "profile (nobody) could not be found" in shell.run("list", "--profile", "nobody", code=3).stderr
-    assert "AWS_PROFILE" not in os.environ
+    refused = shell.run("list", "--profile", "nobody", code=3).stderr
+    assert refused.startswith("error: ")
+    assert "profile (nobody) could not be found" in refused
+    assert "\nhint: check the credentials" in refused
     assert "error: " in shell.run("list", "--endpoint-url", "not a url", code=3).stderr
     monkeypatch.delenv("STRANDS_SQLITE_S3_BUCKET")
     missing = shell.run("list", code=2).stderr
     assert "--bucket" in missing
     assert "STRANDS_SQLITE_S3_BUCKET" in missing
+
+
+def test_a_profile_wins_over_the_environment(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever names a profile does not work with the keys that the shell happens to have, by whichever command."""
+    kept = tmp_path / "credentials"
+    kept.write_text(f"[prod]\naws_access_key_id = {ADMIN[0]}\naws_secret_access_key = {ADMIN[1]}\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(kept))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
+    for arguments in (["push", "--release", "1.0"], ["list"], ["verify"], ["prune", "--keep-last", "1"]):
+        assert "another" not in shell.run(*arguments, "--profile", "prod").stderr
+        assert "InvalidAccessKeyId" in shell.run(*arguments, code=3).stderr
+    monkeypatch.setenv("STRANDS_SQLITE_S3_PROFILE", "prod")
+    assert [each["label"] for each in shell.json("list")["releases"]] == ["1.0"]
 
 
 def test_errors_of_s3(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

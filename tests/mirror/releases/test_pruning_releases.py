@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -11,7 +12,7 @@ from strands_sqlite_s3_mirror._bucket import Bucket
 from strands_sqlite_s3_mirror._prune import ReleasePolicy, plan_prune, prune
 from strands_sqlite_s3_mirror._releases import read_latest, releases
 from strands_sqlite_s3_mirror._verify import verify_release
-from strands_sqlite_s3_mirror.errors import MirrorConflictError, UnreachableError
+from strands_sqlite_s3_mirror.errors import MirrorConflictError, MirrorError, UnreachableError
 from strands_sqlite_session_manager._database import Database
 from tests.mirror.proxy import Proxy
 from tests.mirror.servers import Server
@@ -149,11 +150,52 @@ def test_incomplete_releases(pushed: Bucket) -> None:
     assert left(pushed) == ["1.1", "2.0", "2.1"]
 
 
-def test_a_release_with_a_damaged_manifest_stays(pushed: Bucket) -> None:
-    """Nobody knows whether it is sealed: it is neither counted nor deleted."""
+def test_a_release_with_a_damaged_manifest(pushed: Bucket) -> None:
+    """Nobody knows whether it is sealed: it goes only where incomplete ones may go, and as they do."""
     pushed.put(f"{PLACES.release('1.0')}manifest.json", b"{")
-    policy = ReleasePolicy(keep_last=1, incomplete_older_than=timedelta())
-    assert going(pushed, policy) == ["1.1", "2.0"]
+    assert going(pushed, LAST) == ["1.1", "2.0"]
+    assert going(pushed, ReleasePolicy(incomplete_older_than=DAY)) == []
+    later = datetime.now(timezone.utc) + 3 * DAY
+    plan = plan_prune(pushed, PLACES, ReleasePolicy(incomplete_older_than=DAY), now=later)
+    assert [release.label for release in plan.releases] == ["1.0"]
+    before = len(released.content(pushed, PLACES.release("1.0")))
+    done = prune(pushed, PLACES, plan)
+    assert (done.releases, done.objects, done.skipped) == (("1.0",), before, ())
+    assert left(pushed) == ["1.1", "2.0", "2.1"]
+    assert released.content(pushed, PLACES.release("1.0")) == {}
+
+
+def test_a_damaged_release_that_is_whole_again(pushed: Bucket) -> None:
+    """Where somebody put its manifest back since the plan was made, it stays."""
+    key = f"{PLACES.release('1.0')}manifest.json"
+    manifest = released.content(pushed)["releases/1.0/manifest.json"]
+    pushed.put(key, b"{")
+    later = datetime.now(timezone.utc) + 3 * DAY
+    plan = plan_prune(pushed, PLACES, ReleasePolicy(incomplete_older_than=DAY), now=later)
+    pushed.put(key, manifest)
+    assert prune(pushed, PLACES, plan).skipped == ("1.0",)
+    assert verify_release(pushed, PLACES, "1.0") == []
+
+
+@pytest.mark.parametrize("since", ["before the plan", "after the plan"])
+def test_a_release_of_a_newer_version_stays(pushed: Bucket, since: str) -> None:
+    """What this version cannot read because it is too old is never deleted by it: the error says to upgrade."""
+    key = f"{PLACES.release('1.0')}manifest.json"
+    newer = json.dumps({**json.loads(released.content(pushed)["releases/1.0/manifest.json"]), "version": 2}).encode()
+    later = datetime.now(timezone.utc) + 3 * DAY
+    policy = ReleasePolicy(incomplete_older_than=DAY)
+    pushed.put(key, newer if since == "before the plan" else b"{")
+    before = released.content(pushed, PLACES.release("1.0")) | {"manifest.json": newer}
+    with pytest.raises(MirrorError, match=r"releases/1\.0/manifest\.json.*upgrade"):
+        prune_whatever(pushed, policy, later, lambda: pushed.put(key, newer))
+    assert released.content(pushed, PLACES.release("1.0")) == before
+
+
+def prune_whatever(bucket: Bucket, policy: ReleasePolicy, now: datetime, between: Callable[[], object]) -> None:
+    """Plan and prune, with something that happens in between."""
+    plan = plan_prune(bucket, PLACES, policy, now=now)
+    between()
+    prune(bucket, PLACES, plan)
 
 
 def test_a_release_that_is_pushed_anew_meanwhile(pushed: Bucket, database: Database) -> None:

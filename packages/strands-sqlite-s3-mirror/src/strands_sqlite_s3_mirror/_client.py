@@ -145,6 +145,20 @@ class Client:
         return f"{place}, key=<{key!a}>" if len(key) <= _SHOWN else f"{place}, key=<{key[:_SHOWN]!a}…>"
 
 
+def session_of(profile: str, region_name: str | None) -> Any:
+    """Return a session of boto3 with the credentials of a profile, whatever keys the environment has.
+
+    Raises:
+        CredentialsError: There is no such profile.
+    """
+    try:
+        return boto3.Session(profile_name=profile, region_name=region_name)
+    except FAILURES as error:
+        kind, hint = meaning(error)
+        message = f"profile=<{profile}> | {described(error)}"
+        raise kind(message, hint=hint) from error
+
+
 def _build(
     *, boto_session: Any, boto_client_config: Any, region_name: str | None, endpoint_url: str | None, workers: int
 ) -> Any:

@@ -27,6 +27,10 @@ _ARCHIVED = "the object is in an archive class: restore it with S3 first"
 _BUSY = "another request was at work on the same key, try after try: run one push at a time"
 _DAMAGED = "the bytes changed on their way: look at what lies between here and S3, then run it again"
 _NAME = "check the name of the bucket and endpoint_url"
+_NO_CONDITIONS = (
+    "use a server that honours If-None-Match and If-Match (AWS S3 does): this one refuses them, so that allowing it to "
+    "ignore conditions does not help"
+)
 _ALLOW = "let the policy of these credentials and of the bucket allow this operation on this key, and on a KMS key too"
 
 _BY_CODE: dict[str, tuple[type[MirrorError], str | None]] = {
@@ -145,7 +149,7 @@ def code_of(error: ClientError) -> str:
 
 def _meaning_of_answer(code: str, status: int, *, conditional: bool) -> tuple[type[MirrorError], str | None]:
     if code == "NotImplemented" and conditional:
-        return ConditionsIgnoredError, None
+        return ConditionsIgnoredError, _NO_CONDITIONS
     if code in _BY_CODE:
         return _BY_CODE[code]
     if status in _BY_STATUS:

@@ -101,21 +101,29 @@ class SessionObjects:
             yield from self._those(f"{multi_agent_folder(self.folder, multi_agent_id)}/multi_agent.json")
 
     def parts(self) -> list[str]:
-        """Return what is there only in part: the folder of the session, or of agents whose messages came first.
+        """Return what a push that was cut left only in part: the folder of the session, or of agents without a state.
 
-        Messages go to S3 side by side, so one may be missing before others: then it is the first behind that.
+        Messages go to S3 side by side, so one may be missing before others: then it is the first behind that. The first
+        of all may be missing too, so that a talk which never had a message 0 is taken for one that lost it.
         """
         folder = f"session_{self.session_id}"
         if "session.json" not in self._files.get(folder, {}):
             return [folder] if any(_is_in(path, folder) for path in self._files) else []
         spoken = (path.rpartition("/")[0] for path in self._files if _MESSAGES.fullmatch(path))
         silent = sorted(path for path in spoken if "agent.json" not in self._files.get(path, {}))
-        return [*silent, *self._behind_holes()]
+        return [*silent, *self._behind_holes(first=0)]
 
-    def _behind_holes(self) -> Iterator[str]:
-        """Give, for each agent that has one missing before others, the first message behind that."""
+    def holes(self) -> list[str]:
+        """Return, for each agent that has one missing between others, the first message behind that."""
+        return list(self._behind_holes())
+
+    def _behind_holes(self, first: int | None = None) -> Iterator[str]:
+        """Give the first message behind a hole of each agent; `first` is the one with which talks begin, if one is."""
         for path in sorted(filter(_MESSAGES.fullmatch, self._files)):
             numbers = sorted(self._numbers(path))
+            if first is not None and numbers and numbers[0] > first:
+                yield f"{path}/message_{numbers[0]}.json"
+                continue
             for number, following in pairwise(numbers):
                 if following != number + 1:
                     yield f"{path}/message_{following}.json"

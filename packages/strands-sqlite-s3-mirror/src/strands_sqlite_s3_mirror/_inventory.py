@@ -77,8 +77,9 @@ def sealed_manifest(bucket: Bucket, root: str) -> Sealed | None:
         ObjectDamagedError: It cannot be read.
         MirrorError: A newer version of this package wrote it.
     """
-    found = bucket.get(root + MANIFEST)
-    return None if found is None else Sealed(Manifest.from_bytes(found.data), found.etag, found.data)
+    key = root + MANIFEST
+    found = bucket.get(key)
+    return None if found is None else Sealed(Manifest.from_bytes(found.data, key), found.etag, found.data)
 
 
 def require_sealed(bucket: Bucket, root: str, label: str) -> Sealed:

@@ -62,9 +62,10 @@ class Restored:
         unchanged: How many sessions and objects were there already with the same content.
         passed_over: What was left in S3 because the same is elsewhere below the prefix, and newer: folders of
             sessions, and keys of storage objects.
-        partial: What was left in S3 because the live copy has only a part of it: folders of sessions and of agents, and
-            messages with all that come after them, since one before them is missing. A push was interrupted there or is
-            under way, or the server has changed the keys.
+        partial: Of what the live copy has only a part: folders of sessions and of agents, and messages before which one
+            is missing. Where a push was interrupted or is under way, all of that was left in S3, with the messages that
+            come after those. Else somebody has deleted what is missing, or the server has changed the keys; then the
+            messages were written all the same.
     """
 
     sessions: int
@@ -98,7 +99,7 @@ class Loader:
             report: Called after each object that was read.
             total: How many objects there are, where that is known.
             is_cut: Of a live copy: tells whether a push to it is under way, or was interrupted; asked where a session
-                is there only in part, which is an error otherwise.
+                is there only in part, which is an error otherwise, unless only messages are missing.
 
         Raises:
             ValueError: `on_conflict` is none of the words for it.
@@ -155,12 +156,14 @@ class Loader:
         return changed
 
     def _without_parts(self, group: Group) -> Group:
-        """Leave out what a push has brought only in part, before it is read."""
-        if self._is_cut is None or not isinstance(group, SessionObjects):
+        """Leave out what a push has brought only in part, before it is read; else only name what has a hole."""
+        if self._is_cut is None or not isinstance(group, SessionObjects) or not (parts := group.parts()):
             return group
-        if (parts := group.parts()) and self._is_cut():
+        if self._is_cut():
             group.leave_out(parts)
-            self._partial += (f"{group.root}{part}{'' if is_message(part) else '/'}" for part in parts)
+        else:
+            parts = group.holes()
+        self._partial += (f"{group.root}{part}{'' if is_message(part) else '/'}" for part in parts)
         return group
 
     def _load_session(self, group: SessionObjects, ahead: Ahead, spool: Spool) -> None:

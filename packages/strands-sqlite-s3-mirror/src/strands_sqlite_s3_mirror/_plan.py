@@ -68,7 +68,7 @@ SELECT path FROM there WHERE path > ? AND NOT EXISTS (SELECT 1 FROM objects WHER
 AND NOT EXISTS (SELECT 1 FROM kept WHERE kept.path = there.path) ORDER BY path LIMIT 500
 """
 _REPLACED_MESSAGES = """
-SELECT path FROM objects JOIN there USING (path)
+SELECT path, size, sha256 FROM objects JOIN there USING (path)
 WHERE path > ? AND objects.etag IS NULL AND kind = 'message' ORDER BY path LIMIT 500
 """
 _CHANGED = "SELECT min(path) FROM objects JOIN there USING (path) WHERE objects.etag IS NULL"
@@ -76,6 +76,10 @@ _CHANGED = "SELECT min(path) FROM objects JOIN there USING (path) WHERE objects.
 _STEPS = """
 SELECT path, kind, size, body_id, source, (SELECT etag FROM there WHERE there.path = objects.path) FROM objects
 WHERE path > ?1 AND etag IS NULL AND (kind IN ('message', 'object')) = ?2 ORDER BY path LIMIT 500
+"""
+_STATES = """
+SELECT path, kind, size, body_id, source, there.etag FROM objects JOIN there USING (path)
+WHERE path > ? AND objects.etag IS NULL AND kind IN ('agent', 'sidecar') ORDER BY path LIMIT 500
 """
 _TO_DO = "SELECT count(*) FROM objects WHERE etag IS NULL"
 _BODY = "SELECT body FROM bodies WHERE body_id = ?"
@@ -106,6 +110,14 @@ class Step(NamedTuple):
     body: bytes | None
     source: str | None
     replaces: str | None
+
+
+class Message(NamedTuple):
+    """A message as it is to be: where, below the root; its bytes, and their hash."""
+
+    path: str
+    size: int
+    sha256: str
 
 
 class Plan:
@@ -171,9 +183,11 @@ class Plan:
 
     def steps(self, *, first: bool) -> Iterator[Step]:
         """Give what is to be put or copied: messages and objects `first`, or the rest, which points to them."""
-        for path, kind, size, body_id, source, replaces in self._pages(_STEPS, int(first)):
-            body = None if body_id is None else self._row(_BODY, (body_id,))[0]
-            yield Step(path, kind, size, body, source, replaces)
+        return self._each_step(_STEPS, int(first))
+
+    def states(self) -> Iterator[Step]:
+        """Give the states of agents, and what belongs to them, that were found and are to have other content."""
+        return self._each_step(_STATES)
 
     def done(self, path: str, etag: str) -> None:
         """Take note of what S3 answered."""
@@ -184,10 +198,10 @@ class Plan:
         for (path,) in self._pages(_EXTRAS):
             yield path
 
-    def replaced_messages(self) -> Iterator[str]:
-        """Give the path of each message that was found and is to have other content."""
-        for (path,) in self._pages(_REPLACED_MESSAGES):
-            yield path
+    def replaced_messages(self) -> Iterator[Message]:
+        """Give each message that was found and is to have other content, as far as its entity tag tells."""
+        for row in self._pages(_REPLACED_MESSAGES):
+            yield Message(*row)
 
     def entries(self) -> Iterator[Entry]:
         """Give every object, sorted by path; all must be done."""
@@ -202,6 +216,11 @@ class Plan:
     def differences(self) -> int:
         """Return how many objects are other than in the parent, or are in one of the two only."""
         return int(self._row(_DIFFERENCES)[0])
+
+    def _each_step(self, sql: str, *bindings: Any) -> Iterator[Step]:
+        for path, kind, size, body_id, source, replaces in self._pages(sql, *bindings):
+            body = None if body_id is None else self._row(_BODY, (body_id,))[0]
+            yield Step(path, kind, size, body, source, replaces)
 
     def _pages(self, sql: str, *bindings: Any) -> Iterator[Any]:
         """Give the rows of a query, page after page, by path: what was given may be changed meanwhile."""

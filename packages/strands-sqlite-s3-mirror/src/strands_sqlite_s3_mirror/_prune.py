@@ -12,6 +12,7 @@ from ._inventory import sealed_manifest
 from ._journal import begin_journal, end_journal, read_journal
 from ._places import MANIFEST
 from ._releases import Release, latest_body, read_latest, releases
+from .errors import ObjectDamagedError
 
 if TYPE_CHECKING:
     from ._bucket import Bucket
@@ -23,13 +24,14 @@ class ReleasePolicy:
     """Which releases stay.
 
     A sealed release goes if none of `keep_last`, `keep_within` and `keep` keeps it; without any of the three all of
-    them stay. Incomplete ones stay unless `incomplete_older_than` lets them go.
+    them stay. Incomplete ones, and those whose manifest is damaged, stay unless `incomplete_older_than` lets them go.
 
     Attributes:
         keep_last: So many stay, those that were sealed last.
         keep_within: Those stay that were sealed within this time.
         keep: Those stay whose label is like one of these: `*.0`, `2026-*`, as in a shell.
-        incomplete_older_than: Incomplete ones go to which nothing was written for so long.
+        incomplete_older_than: Those go to which nothing was written for so long, and which were never sealed or have a
+            damaged manifest.
     """
 
     keep_last: int | None = None
@@ -149,7 +151,7 @@ def _incomplete(  # noqa: PLR0913, PLR0917 - what there is, and what may go of i
     bucket: Bucket, places: Places, found: Sequence[Release], begun: set[str], limit: timedelta | None, now: datetime
 ) -> Iterator[Release]:
     for release in found:
-        if release.sealed or release.problem:
+        if release.sealed:
             continue
         if release.label in begun or (
             limit is not None and _is_older(bucket, places.release(release.label), now - limit)
@@ -208,7 +210,12 @@ def prune(
 def _delete_release(bucket: Bucket, places: Places, release: Release) -> int | None:
     """Delete a release; return how many objects that were, None where it was sealed anew."""
     root = places.release(release.label)
-    sealed = sealed_manifest(bucket, root)
+    try:
+        sealed = sealed_manifest(bucket, root)
+    except ObjectDamagedError:
+        if release.sealed or not release.problem:
+            raise
+        return bucket.delete(found.key for found in bucket.list(root))  # it was chosen as damaged
     if sealed is not None and sealed.manifest.token != release.token:
         return None
     if sealed is not None:

@@ -35,9 +35,10 @@ def push_live(  # noqa: PLR0913 - what says how is given by name
         database: Where the sessions are.
         bucket: Where to put them.
         places: The keys of the mirror.
-        take_over: Replace a copy that is another database's, or of a later state of this one, and delete what is in it
-            and not in the database. It is listed and compared as a whole. Let nobody else push there meanwhile.
-        check_conditions: Refuse a server that ignores conditions.
+        take_over: Replace a copy that is another database's, or of a later state of this one, or repair one that was
+            damaged; delete what is in it and not in the database. It is listed and compared as a whole. Let nobody else
+            push there meanwhile.
+        check_conditions: Refuse a server that ignores conditions. One that answers them with an error is of no use.
         progress: Called after each object.
 
     Raises:
@@ -73,13 +74,14 @@ def push_release(  # noqa: PLR0913 - what says how is given by name
         bucket: Where to put them.
         places: The keys of the mirror.
         release: Its label.
-        check_conditions: Refuse a server that ignores conditions.
+        check_conditions: Refuse a server that ignores conditions. One that answers them with an error is of no use.
         progress: Called after each object.
 
     Raises:
         EmptyDatabaseError: The database has never held anything.
         InvalidReleaseError: The label is not allowed.
         ReleaseExistsError: The release is sealed, with other content.
+        ReleaseIncompleteError: The release is sealed, and a redaction of it was cut.
         MirrorConflictError: Another push is at work on the release, or another database began it.
         ObjectConflictError: Something is in its place that no push of this database put there.
         ConditionsIgnoredError: The server ignores conditions.

@@ -12,7 +12,18 @@ from ._manifest import Manifest, new_token
 from ._places import MANIFEST
 from ._plan import Plan
 from ._reading import Snapshot, describe, look, read_changes, remember, since
-from ._sending import JSON, WORKERS, Pushed, Target, delete_extras, list_root, send
+from ._sending import (
+    JSON,
+    WORKERS,
+    Pushed,
+    Sent,
+    Target,
+    delete_extras,
+    list_root,
+    send,
+    send_states,
+    skip_same_messages,
+)
 from ._workers import run_all
 from .errors import MirrorConflictError, ObjectDamagedError
 
@@ -55,7 +66,8 @@ class LivePush:
         """Push; see `push_live`."""
         found = self._find(take_over=take_over)
         now, tokens = look(self._database, self.place)
-        ours = found.manifest if found.manifest is not None and found.manifest.token in tokens else None
+        known = found.manifest if found.manifest is not None and found.manifest.token in tokens else None
+        ours = None if take_over else known  # what is taken over is compared as a whole, be it this database's own
         if ours is not None and ours.complete and since(ours) == now:
             return self._pushed(ours.token)
         if ours is None:
@@ -65,9 +77,9 @@ class LivePush:
         with Plan() as plan:
             snapshot = read_changes(self._database, plan, positions, self._root, self._report)
             token = new_token()
-            remember(self._database, self.place, (token,) if ours is None else (ours.token, token))
-            manifest = describe(token, snapshot.positions, snapshot.schema)
-            claim = replace(manifest, positions=positions._asdict(), complete=False)
+            self._remember(tokens, known, token)
+            manifest = replace(describe(token, snapshot.positions, snapshot.schema), created_at=snapshot.read_at)
+            claim = _claim(manifest, positions, found.manifest)
             etag = self._put(claim, found.etag)
             if whole and check_conditions:
                 self._bucket.require_conditions(self._key, claim.to_bytes())
@@ -78,6 +90,14 @@ class LivePush:
                 self._let_owner_compare()
                 raise
         return replace(pushed, requests=self._requests_made())
+
+    def _remember(self, tokens: tuple[str, ...], known: Manifest | None, token: str) -> None:
+        """Remember `token` too; that of the manifest in S3 is forgotten last, however many pushes fail one by one.
+
+        None is forgotten at once: what was given up as lost on its way may arrive later.
+        """
+        there = () if known is None else (known.token,)
+        remember(self._database, self.place, (*(each for each in tokens if each not in there), *there, token))
 
     def _find(self, *, take_over: bool) -> _Found:
         body = self._bucket.get(self._key)
@@ -114,15 +134,15 @@ class LivePush:
             list_root(plan, self._bucket, self._root, self._report)
         else:
             self._list_touched(plan, snapshot)
-        unchanged = plan.skip_unchanged()
-        deleted = 0
-        if not whole:  # a session that was taken back never shows what was said instead beside what was said before
-            deleted = delete_extras(plan, self._bucket, self._root, self._report)
-            self._bucket.delete(self._root + path for path in plan.replaced_messages())
-        sent = send(plan, Target(self._bucket, self._root), self._report)
-        if whole:
-            deleted = delete_extras(plan, self._bucket, self._root, self._report)
-        return replace(self._pushed(token), unchanged=unchanged, deleted=deleted, **sent._asdict())
+        target = Target(self._bucket, self._root)
+        unchanged = plan.skip_unchanged() + skip_same_messages(plan, target)
+        early = Sent(0, 0, 0) if whole else send_states(plan, target)
+        # no session ever shows what was said instead beside what was said before, wherever this is cut
+        deleted = delete_extras(plan, self._bucket, self._root, self._report)
+        self._bucket.delete(self._root + message.path for message in plan.replaced_messages())
+        sent = send(plan, target, self._report)
+        uploaded, size = early.uploaded + sent.uploaded, early.bytes + sent.bytes
+        return replace(self._pushed(token), uploaded=uploaded, bytes=size, unchanged=unchanged, deleted=deleted)
 
     def _list_touched(self, plan: Plan, snapshot: Snapshot) -> None:
         """Find what is there of sessions that lost something."""
@@ -154,3 +174,9 @@ class LivePush:
 
     def _requests_made(self) -> int:
         return self._bucket.requests.total() - self._requests
+
+
+def _claim(manifest: Manifest, positions: Positions, before: Manifest | None) -> Manifest:
+    """Return the first manifest of a push: the copy has followed so far, and holds what it held `before`."""
+    created_at = manifest.created_at if before is None else before.created_at
+    return replace(manifest, positions=positions._asdict(), complete=False, created_at=created_at)

@@ -26,6 +26,7 @@ from .errors import (
     ObjectDamagedError,
     ObjectMissingError,
     ReleaseExistsError,
+    ReleaseIncompleteError,
 )
 
 if TYPE_CHECKING:
@@ -100,7 +101,11 @@ class ReleasePush:
 
         Raises:
             ReleaseExistsError: It is not.
+            ReleaseIncompleteError: A redaction of it was cut.
         """
+        if not sealed.complete:
+            message = f"release=<{self._label!a}> is incomplete: a redaction of it was interrupted"
+            raise ReleaseIncompleteError(message, hint="run the redaction again: it completes its work")
         now, tokens = look(self._database, self.place)
         parent = _Parent(self._root, sealed, sealed.token in tokens)
         if not (parent.known and since(sealed) == now):

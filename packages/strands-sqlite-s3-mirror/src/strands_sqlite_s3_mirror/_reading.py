@@ -11,6 +11,7 @@ from strands_sqlite_session_manager import transfer
 from ._manifest import Manifest
 from ._places import SIDECARS, require_key
 from ._sending import Progress
+from .errors import LocalDiskError
 
 if TYPE_CHECKING:
     from strands_sqlite_session_manager._connection import Connection
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ._sending import Report
 
 _REMEMBERED = 100
-"""Tokens that are remembered of one place: those of pushes that were cut, one after the other, and the last."""
+"""Tokens that are remembered of one place: the last, which may be those of pushes that were cut one by one."""
 
 
 class Snapshot(NamedTuple):
@@ -33,12 +34,14 @@ class Snapshot(NamedTuple):
         touched: The sessions that lost something since the last push.
         gone: What was deleted since then besides: objects of storages; of those sessions, what lies elsewhere. It may
             be in the plan again.
+        read_at: The time before that: whatever was written until then was read.
     """
 
     positions: Positions
     schema: int
     touched: list[str]
     gone: list[str]
+    read_at: str
 
 
 def since(manifest: Manifest) -> Positions:
@@ -74,6 +77,7 @@ def read_changes(database: Database, plan: Plan, positions: Positions, root: str
         LocalDiskError: There is no room for the plan.
     """
     counts = [0, 0]
+    read_at = _now()
 
     def read(connection: Connection) -> Snapshot:
         touched = transfer.touched_sessions(connection, positions)
@@ -89,15 +93,22 @@ def read_changes(database: Database, plan: Plan, positions: Positions, root: str
             plan.add(path, kind, body)
             counts[0] += 1
             counts[1] += len(body)
-        return Snapshot(transfer.positions(connection), connection.pragma("user_version"), touched, gone)
+        return Snapshot(transfer.positions(connection), connection.pragma("user_version"), touched, gone, read_at)
 
-    snapshot = database.read(read)
+    try:
+        snapshot = database.read(read)
+    except OSError as error:  # of a file for the states of one session
+        message = f"a temporary file of this push could not be written or read: {error}"
+        raise LocalDiskError(message) from error
     report(Progress("read", counts[0], counts[0], counts[1]))  # no transaction is open when others' code runs
     return snapshot
 
 
 def describe(token: str, positions: Positions, schema: int) -> Manifest:
     """Return the manifest of a push, without what only a release has."""
-    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     package = f"strands-sqlite-s3-mirror {version('strands-sqlite-s3-mirror')}"
-    return Manifest(token, positions._asdict(), now, schema=schema, package=package)
+    return Manifest(token, positions._asdict(), _now(), schema=schema, package=package)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

@@ -25,7 +25,8 @@ class RedactPlan:
 
     Attributes:
         releases: The releases in which there is something to redact.
-        incomplete: Releases that were never sealed, and are left alone: prune them, they may hold the same content.
+        incomplete: Releases that were never sealed, or whose manifest cannot be read. They are left alone: prune them,
+            they may hold the same content.
     """
 
     releases: tuple[RedactedRelease, ...]
@@ -116,5 +117,5 @@ def _chosen(bucket: Bucket, places: Places, labels: Iterable[str] | None) -> tup
     if labels is not None:
         return list(dict.fromkeys([labels] if isinstance(labels, str) else labels)), ()
     found = releases(bucket, places)
-    sealed = [release.label for release in found if release.sealed or release.problem]
-    return sealed, tuple(release.label for release in found if not release.sealed and not release.problem)
+    sealed = [release.label for release in found if release.sealed]
+    return sealed, tuple(release.label for release in found if not release.sealed)

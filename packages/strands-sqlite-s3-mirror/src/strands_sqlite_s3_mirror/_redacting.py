@@ -15,7 +15,10 @@ ARCHIVE = "/snapshots/message_log.json"
 _ORIGINALS = "redacted"
 """Under this name it has the originals of redacted messages."""
 
-_CONVERTED = re.compile(r"(?:^|/)([^/]+)/(?:scopes/|message_log\.json$)", re.DOTALL)
+_CONVERTED = re.compile(
+    r"(?:^|/)([^/]+)/(?:scopes/(?:[^/]+/[^/]+/snapshots/message_log\.json$)?|message_log\.json$)", re.DOTALL
+)
+"""Finds the session that a conversion wrote; in what it keeps of an agent, `snapshots` is not one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +29,8 @@ class Redaction:
         sessions: Sessions, with everything that belongs to them.
         messages: What is said in these messages; `text` stands in its place.
         redacted: Whether messages are to hold what the database shows of them: those that a guardrail redacted, and
-            those whose originals were erased. Originals that conversions to snapshots kept go too.
+            those whose originals were erased. Those go too that are redacted in the release itself, whatever became
+            of them in the database, and originals that conversions to snapshots kept.
         text: What stands in the place of what was said.
     """
 
@@ -79,7 +83,8 @@ class Redaction:
         Args:
             path: Where it lies.
             body: What it holds.
-            shown: The same object as the database has it, where that is to be followed; empty: as it is here.
+            shown: The same object as the database has it, where that is to be followed; empty: it has none, or the
+                same.
         """
         value = _object(body)
         if value is None:
@@ -90,7 +95,7 @@ class Redaction:
             return _with_message(value, _blank(value.get("message"), self.text))
         if shown is None:
             return body
-        return _as_shown(value, _object(shown) if shown else value) or body
+        return _as_shown(value, _object(shown)) or body
 
 
 def _without_originals(archive: dict[str, Any]) -> bytes | None:
@@ -102,10 +107,10 @@ def _without_originals(archive: dict[str, Any]) -> bytes | None:
 def _as_shown(record: dict[str, Any], current: dict[str, Any] | None) -> bytes | None:
     """Return the record of a message with what the database shows of it; None where that is no redaction.
 
-    A message that was written after a rewind has another time, and is another message.
+    A message that was written after a rewind has another time, and is another message: then the record shows itself.
     """
     if current is None or record.get("created_at") != current.get("created_at"):
-        return None
+        current = record
     replacement = current.get("redact_message")
     message = current.get("message") if replacement is None else replacement
     if not isinstance(message, dict) or (replacement is None and message == record.get("message")):

@@ -128,9 +128,9 @@ class LiveCopy:
     """The live copy in S3.
 
     Attributes:
-        as_of: When the database was read that it holds: ISO 8601 in UTC. What was written later is not in it.
+        as_of: When the database began to be read that it holds: ISO 8601 in UTC. What was written until then is in it.
         complete: Whether all of it is as of then; False where a push is under way, or was interrupted: then some
-            objects may be newer.
+            objects may be newer, and of a first push or a take-over some may be missing.
     """
 
     as_of: str

@@ -170,19 +170,22 @@ class ReleaseRedaction:
         return ReleaseIncompleteError(message, hint=_SAME_AGAIN)
 
     def _shown(self) -> Iterator[tuple[str, bytes | None]]:
-        """Yield the messages that the database has otherwise, with what it has; those that are redacted in both too."""
+        """Yield the messages of the release that the database has otherwise, with what it has; empty where it has none.
+
+        Those that are redacted in both are among them.
+        """
         if self._database is None or not self._redaction.redacted:
             return
         with Plan() as plan:
-            plan.add_parent(entry for entry in self._entries() if entry.path not in self._dirty)
+            for entry in self._entries():
+                if entry.kind == "message" and entry.path not in self._named_before:  # else the database may hold more
+                    plan.found(entry.path, entry.etag)
+                    plan.add_parent(() if entry.path in self._dirty else (entry,))
             redacted = self._database.read(partial(_add_messages, plan))
             for step in plan.steps(first=True):
-                if step.path in self._named_before:
-                    continue  # the database may hold what was taken out here
-                if step.body is not None:
-                    yield step.path, step.body
-                elif step.path in redacted:
-                    yield step.path, b""
+                if step.replaces is not None and (step.body is not None or step.path in redacted):
+                    yield step.path, step.body or b""
+            yield from ((path, b"") for path in plan.extras())
 
     def _named(self, changes: Changes) -> Iterator[tuple[str, bytes | None]]:
         """Yield what is looked at whatever the database holds; take note of what goes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -13,7 +14,7 @@ from .errors import ObjectConflictError
 
 if TYPE_CHECKING:
     from ._bucket import Bucket
-    from ._plan import Plan, Step
+    from ._plan import Message, Plan, Step
 
 JSON = "application/json"
 """The media type that `S3SessionManager` gives its objects."""
@@ -112,6 +113,62 @@ def send(plan: Plan, target: Target, report: Report) -> Sent:
     """
     uploaded = copied = sent = 0
     total = plan.left()
+    for first in (True, False):
+        for step in _send_each(plan, target, plan.steps(first=first)):
+            if step.body is None:
+                copied += 1
+            else:
+                uploaded += 1
+                sent += step.size
+            report(Progress("send", uploaded + copied, total, sent))
+    return Sent(uploaded, copied, sent)
+
+
+def send_states(plan: Plan, target: Target) -> Sent:
+    """Put the states of agents that are there, before messages are taken from them.
+
+    A state counts the messages that its agent no longer reads: that of before would count some that are gone then.
+
+    Raises:
+        MirrorError: S3 refused.
+    """
+    sizes = [step.size for step in _send_each(plan, target, plan.states())]
+    return Sent(len(sizes), 0, sum(sizes))
+
+
+def skip_same_messages(plan: Plan, target: Target) -> int:
+    """Read the messages that look replaced, and leave those out that are the same; return how many.
+
+    With a KMS key, no entity tag is the MD5 of what is there: all look replaced.
+
+    Raises:
+        MirrorError: S3 refused.
+    """
+    room = Room(IN_MEMORY)
+
+    def let_in() -> Iterator[Message]:
+        for message in plan.replaced_messages():
+            room.enter(message.size)
+            yield message
+
+    def look(message: Message) -> tuple[str, str | None]:
+        try:
+            found = target.bucket.get(target.root + message.path)
+            same = found is not None and hashlib.sha256(found.data).hexdigest() == message.sha256
+            return message.path, found.etag if found is not None and same else None
+        finally:
+            room.leave(message.size)
+
+    count = 0
+    for path, etag in run_all(let_in(), look, WORKERS):
+        if etag is not None:
+            plan.done(path, etag)
+            count += 1
+    return count
+
+
+def _send_each(plan: Plan, target: Target, steps: Iterator[Step]) -> Iterator[Step]:
+    """Carry out these steps, and give each that is done."""
     room = Room(IN_MEMORY)
 
     def work(step: Step) -> tuple[Step, str]:
@@ -120,16 +177,9 @@ def send(plan: Plan, target: Target, report: Report) -> Sent:
         finally:
             room.leave(_weight(step))
 
-    for first in (True, False):
-        for step, etag in run_all(_let_in(plan.steps(first=first), room), work, WORKERS):
-            plan.done(step.path, etag)
-            if step.body is None:
-                copied += 1
-            else:
-                uploaded += 1
-                sent += step.size
-            report(Progress("send", uploaded + copied, total, sent))
-    return Sent(uploaded, copied, sent)
+    for step, etag in run_all(_let_in(steps, room), work, WORKERS):
+        plan.done(step.path, etag)
+        yield step
 
 
 def _let_in(steps: Iterator[Step], room: Room) -> Iterator[Step]:

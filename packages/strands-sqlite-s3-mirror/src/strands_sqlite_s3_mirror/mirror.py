@@ -109,8 +109,8 @@ class S3Mirror(DatabaseUser):
 
         Args:
             release: The label of the release, which is then sealed: it never changes again. None: the live copy.
-            take_over: Replace a live copy that is another database's, or of a later state of this one. Stop whoever
-                else pushes there first. An empty database takes nothing over.
+            take_over: Replace a live copy that is another database's or of a later state of this one, or repair a
+                damaged one. Stop whoever else pushes there first. An empty database takes nothing over.
             check_conditions: Refuse a server that ignores conditional writes, on which all of this rests.
             progress: Called after each object.
 

@@ -109,7 +109,7 @@ def _counts(done: Restored) -> str:
     if done.passed_over:
         parts.append(f"{len(done.passed_over):,} passed over, which are elsewhere too, and newer there")
     if done.partial:
-        parts.append(f"left in S3, where only a part of each is: {', '.join(done.partial)}")
+        parts.append(f"only a part is in S3 of: {', '.join(done.partial)}")
     return "; ".join(parts)
 
 

@@ -110,7 +110,8 @@ def _release_row(release: dict[str, Any]) -> tuple[str, ...]:
 def verify(settings: Settings, *, place: Place, releases: tuple[str, ...], live: bool, level: Any) -> None:
     """Look for what is missing, modified or extra in S3; nothing is changed.
 
-    All releases are looked at, unless some are named or --live is given. The exit code is 1 where something was found.
+    All releases are looked at, unless some are named or --live is given. The exit code is 1 where something was found,
+    and where there is no release to look at.
     """
     findings: list[dict[str, Any]] = []
     with place.looked_at() as (bucket, places), refusing():
@@ -125,11 +126,20 @@ def verify(settings: Settings, *, place: Place, releases: tuple[str, ...], live:
         write(_told(settings, findings))
     else:
         print_rows(settings, "findings", findings, _FINDINGS, _finding_row, more={"level": level})
-    if findings:
+    if settings.format == "text" and not findings:
+        click.echo(_conclusion(place, labels), err=True)
+    if findings or not labels:
         click.get_current_context().exit(NOTHING)
-    if settings.format == "text":
-        looked = count(len([label for label in labels if label != _LIVE]), "release")
-        click.echo(f"all is well: {looked}{' and the live copy' if live else ''}", err=True)
+
+
+def _conclusion(place: Place, labels: tuple[str, ...]) -> str:
+    """Return what is told where nothing was found."""
+    if not labels:
+        return f"no releases in {place.url}: nothing was looked at; for the live copy, add --live"
+    named = [label for label in labels if label != _LIVE]
+    looked = [count(len(named), "release")] if named else []
+    looked += ["the live copy"] if _LIVE in labels else []
+    return f"all is well: {' and '.join(looked)}"
 
 
 def _all(bucket: Bucket, places: Places) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,13 +54,12 @@ class Place:
         from strands_sqlite_s3_mirror._bucket import Bucket  # noqa: PLC0415 - --help has no use for boto3
         from strands_sqlite_s3_mirror._places import Places  # noqa: PLC0415 - as above
 
-        with _environment("AWS_PROFILE", self.profile):
-            places = Places(self.prefix)
-            bucket = Bucket(self.bucket, endpoint_url=self.endpoint_url, region_name=self.region)
-            try:
-                yield bucket, places
-            finally:
-                bucket.close()
+        places = Places(self.prefix)
+        bucket = Bucket(self.bucket, **self._options())
+        try:
+            yield bucket, places
+        finally:
+            bucket.close()
 
     @contextmanager
     def mirror(self, settings: Settings, *, create: bool = False) -> Iterator[S3Mirror]:
@@ -70,27 +68,15 @@ class Place:
             settings.require_database()
         from strands_sqlite_s3_mirror.mirror import S3Mirror  # noqa: PLC0415 - --help has no use for boto3
 
-        with _environment("AWS_PROFILE", self.profile):
-            opened = S3Mirror(
-                settings.db_path, self.bucket, self.prefix, endpoint_url=self.endpoint_url, region_name=self.region
-            )
-            with opened:
-                yield opened
+        with S3Mirror(settings.db_path, self.bucket, self.prefix, **self._options()) as opened:
+            yield opened
 
+    def _options(self) -> dict[str, Any]:
+        """Return what it is opened with; a profile that is named wins over what boto3 would find."""
+        from strands_sqlite_s3_mirror._client import session_of  # noqa: PLC0415 - --help has no use for boto3
 
-@contextmanager
-def _environment(name: str, value: str | None) -> Iterator[None]:
-    """Set a variable while the block runs: boto3 looks there when it is first asked for something."""
-    before = os.environ.get(name)
-    if value is not None:
-        os.environ[name] = value
-    try:
-        yield
-    finally:
-        if value is not None and before is None:
-            del os.environ[name]
-        elif before is not None:
-            os.environ[name] = before
+        session = None if self.profile is None else session_of(self.profile, self.region)
+        return {"boto_session": session, "endpoint_url": self.endpoint_url, "region_name": self.region}
 
 
 def at_place(function: Callable[..., Any]) -> Callable[..., Any]:

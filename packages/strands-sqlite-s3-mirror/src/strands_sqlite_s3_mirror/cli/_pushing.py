@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 @click.option("--live", is_flag=True, help="Bring the live copy up to date.")
 @click.option(
     "--take-over", is_flag=True,
-    help="Replace a live copy that is another database's, or of a later state of this one; needs --yes.",
+    help="Replace a live copy that is another database's or of a later state of this one, or repair a damaged one;"
+    " needs --yes.",
 )  # fmt: skip
 @click.option(
     "--allow-unconditional", is_flag=True,

@@ -43,7 +43,7 @@ _REDACTED = (
 @click.option("--keep", multiple=True, metavar="PATTERN", help="Those stay whose label is like this: '*.0', '2026-*'.")
 @click.option(
     "--incomplete-older-than", type=DURATION,
-    help="Those go that were never sealed, and to which nothing was written for so long.",
+    help="Those go that were never sealed or are damaged, and to which nothing was written for so long.",
 )  # fmt: skip
 @at_place
 @with_consent
@@ -76,7 +76,7 @@ def _plan(plan: PrunePlan) -> dict[str, Any]:
 
 
 def _going_row(release: Release) -> tuple[str, ...]:
-    sealed = minute(release.created_at or "") if release.sealed else "never"
+    sealed = minute(release.created_at or "") if release.sealed else "damaged" if release.problem else "never"
     return release.label, sealed, number(release.objects), size(release.bytes)
 
 
@@ -170,4 +170,4 @@ def _redact_lines(plan: RedactPlan) -> Iterator[str]:
     else:
         yield "nothing to redact"
     if plan.incomplete:
-        yield f"incomplete releases are left alone, prune them: {', '.join(plan.incomplete)}"
+        yield f"incomplete or damaged releases are left alone, prune them: {', '.join(plan.incomplete)}"
