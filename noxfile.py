@@ -275,7 +275,7 @@ def campaign(session: nox.Session) -> None:
     _sync(session, "test")
     effort = os.environ.get("STRANDS_SQLITE_CAMPAIGN", "2")
     endless = "--override-ini=faulthandler_timeout=0"  # here a test may take hours
-    cuts = ("tests/mirror/test_push_interrupted.py", "tests/mirror/releases")
+    cuts = ("tests/mirror/test_push_interrupted.py", "tests/mirror/test_push_random.py", "tests/mirror/releases")
     _pytest(session, "tests/campaign", *cuts, endless, env={"STRANDS_SQLITE_CAMPAIGN": effort})
 
 

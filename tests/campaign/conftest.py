@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+
+from tests.campaign.folders import MEMORY, new_folder, remove_left_over
 
 pytest.register_assert_rewrite("tests.campaign.survivors", "tests.core.objects.looking")
 
 _TRIED_HERE = "tried: "
 _TRIED: Counter[str] = Counter()
 
-
-_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of a random name is made in it
+remove_left_over()
 
 
 @pytest.fixture
 def scratch(tmp_path: Path) -> Iterator[Path]:
     """A folder in memory where there is one: the disk of these tests is a model, the real one has no part in it."""
-    if not _MEMORY.is_dir():
+    if not MEMORY.is_dir():
         yield tmp_path
         return
-    with TemporaryDirectory(dir=_MEMORY) as folder:
+    with new_folder() as folder:
         yield Path(folder)
 
 

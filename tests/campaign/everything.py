@@ -18,7 +18,7 @@ from strands_sqlite_session_manager.cli import _html
 from strands_sqlite_session_manager.message_search import MessageFilter
 from strands_sqlite_session_manager.retention import PrunePolicy
 
-from .fuzzing import new_folder
+from .folders import new_folder
 from .hostile import refusal
 
 Act = Callable[[], object]

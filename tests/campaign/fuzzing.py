@@ -1,9 +1,7 @@
-"""How many examples Hypothesis tries, and where."""
+"""How many examples Hypothesis tries."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -32,11 +30,3 @@ def tries(examples: int, steps: int = 0) -> settings:
         suppress_health_check=list(HealthCheck),  # values are large, and a busy machine is slow
         **more,
     )
-
-
-_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of a random name is made in it
-
-
-def new_folder() -> TemporaryDirectory[str]:
-    """Return a folder, in memory where there is one: thousands of examples need not wait for the disk."""
-    return TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None)

@@ -60,7 +60,7 @@ def work(*, workload: str, db: str, durability: str, seed: str, at: int, suffix:
 
     disk = Disk(Path(db).parent)
     disk.fault = die
-    with disk.inserted():
+    with workloads.short_wals(), disk.inserted():
         getattr(workloads, workload)(Reporter(), Path(db), durability, random.Random(seed))
     report(calls=next(calls))
 

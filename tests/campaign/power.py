@@ -73,6 +73,7 @@ class Recording:
         contents: What these files held, all of it synced.
         events: What happened, in order.
         commits: How many events there were when each commit was complete in the WAL.
+        wals: How often a WAL was begun, in a new file or at the front of one that a checkpoint had emptied.
     """
 
     def __init__(self) -> None:
@@ -80,6 +81,11 @@ class Recording:
         self.contents: dict[int, bytes] = {}
         self.events: list[Event] = []
         self.commits: list[int] = []
+        self.wals = 0
+
+    def first_acknowledgment(self) -> int:
+        """Return the place of the first acknowledgment in the events."""
+        return next(place for place, event in enumerate(self.events) if isinstance(event, Acknowledge))
 
     def syncs(self) -> list[int]:
         """Return the places of all syncs in the events."""
@@ -147,6 +153,7 @@ class Disk:
         with self._lock:
             self.recording.events.append(Write(file, offset, data))
             if name.endswith("-wal"):
+                self.recording.wals += offset == 0
                 if self._commit_begun:
                     self.recording.commits.append(len(self.recording.events))
                 self._commit_begun = len(data) == _FRAME_HEADER and any(data[_SIZE_AFTER_COMMIT])

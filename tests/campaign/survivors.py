@@ -7,7 +7,7 @@ import json
 import random
 import shutil
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from hashlib import sha256
 from itertools import count
@@ -43,12 +43,22 @@ class Trial:
         recording: What happened.
         full: Whether an acknowledged write must be there.
         serial: Whether one thread wrote: then what was committed before the last acknowledgment must be there too.
+        kept: Facts of the file from before the recording, which nothing in it changes.
     """
 
-    def __init__(self, recording: Recording, folder: Path, *, full: bool, serial: bool = True) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        folder: Path,
+        *,
+        full: bool,
+        serial: bool = True,
+        kept: Mapping[str, str] | None = None,
+    ) -> None:
         self.recording = recording
         self.full = full
         self.serial = serial
+        self.kept = kept or {}
         self._folder = folder
         self._facts: dict[str, dict[str, str]] = {}
         self._states: dict[int, State] = {}
@@ -68,12 +78,13 @@ class Trial:
             found = open_again(db) if first is None else first
             known = any(found == self.state(number) for number in range(newest, oldest - 1, -1))
             assert known, f"what is left was not there after any of the commits {oldest} to {newest}"
-            if first is not None:
-                open_again(db)
-            if found.digest not in self._facts:
-                self._facts[found.digest] = facts_of(db)
+            opened = found if first is None else open_again(db)
+            if opened.digest not in self._facts:
+                self._facts[opened.digest] = facts_of(db)
+            facts = self._facts[opened.digest]
+            hold_kept(self.kept, facts)
             if self.full:
-                hold_facts(self.recording.events[:until], self._facts[found.digest])
+                hold_facts(self.recording.events[:until], facts)
             go_on(db)
         return found
 
@@ -186,6 +197,12 @@ def hold_facts(events: Iterable[object], found: dict[str, str]) -> None:
         if fact not in under_way and found.get(fact) != value
     }
     assert not wrong, f"acknowledged, and not so: {wrong}"
+
+
+def hold_kept(kept: Mapping[str, str], found: dict[str, str]) -> None:
+    """Hold that each fact from before is still so."""
+    lost = {fact: (value, found.get(fact)) for fact, value in kept.items() if found.get(fact) != value}
+    assert not lost, f"there before, and no more: {lost}"
 
 
 def session_fact(session: str) -> str:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from strands_sqlite_session_manager import SessionStore
 
-from .fuzzing import new_folder, tries
+from .folders import new_folder
+from .fuzzing import tries
 from .hostile import refusal
 from .test_fuzz_edited_database import good, with_reader, with_writer
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
@@ -27,7 +26,8 @@ from .everything import (
     snapshot_of,
     writes_of_store,
 )
-from .fuzzing import new_folder, tries
+from .folders import lasting_folder, new_folder
+from .fuzzing import tries
 from .hostile import DEEP, refusal
 
 Edit = Callable[[apsw.Connection], None]
@@ -110,7 +110,7 @@ SCHEMA = [
 @lru_cache
 def good() -> Path:
     """Return a file in which everything occurs."""
-    path = Path(tempfile.mkdtemp(), "good.db")
+    path = lasting_folder() / "good.db"
     with SessionStore(path) as store, SQLiteStorage(store) as storage:
         for session_id in (BYSTANDER, VICTIM):
             with SQLiteSessionManager(session_id, store) as manager:

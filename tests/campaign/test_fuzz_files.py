@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,8 @@ from strands_sqlite_session_manager import SessionStore
 from tests.core.store.transferring import add_session, exported, fill, rows, say
 
 from .everything import reads_of_file, reads_of_session, refusals
-from .fuzzing import new_folder, tries
+from .folders import lasting_folder, new_folder
+from .fuzzing import tries
 from .hostile import EDITS, Edit, edited, refusal
 
 SECRET = "what must not be read"
@@ -27,9 +27,9 @@ Damage = Callable[[Path, Path], None]
 
 
 @lru_cache
-def good() -> str:
+def good() -> Path:
     """Return the folder of a tree in which everything occurs."""
-    folder = tempfile.mkdtemp()
+    folder = lasting_folder()
     with SessionStore(":memory:") as store:
         fill(store._database)
         store.export_files(folder, ["bare", "silent", "talk"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -25,6 +26,14 @@ from .writers_process import names_of
 
 PROCESSES, SECONDS = 3, 300 * EFFORT if LONG else 3
 ROOT = Path(__file__).parents[2]
+NOTICED = {
+    "acknowledged before the commit": r"AssertionError",  # an own write is not there
+    "results of a group swapped": r"DID NOT RAISE|ConflictError|NotFoundError|IndexError",  # those of another call
+    "attachments freed too early": r"AssertionError",  # a message is not what was said
+}
+"""What is said of each plant by who notices it."""
+
+assert set(NOTICED) == set(PLANTS)
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +60,22 @@ def test_no_reader_ever_sees_less_than_was_acknowledged_or_more_than_was_written
     order = {"db": str(db), "board": str(board), "processes": PROCESSES, "seconds": SECONDS}
     reports = writers.run(*({**order, "process": process} for process in range(PROCESSES)))
     assert len(reports) == PROCESSES
-    assert not [failure for report in reports for failure in report["failed"]], "\n".join(reports[0]["failed"])
+    failures = [failure for report in reports for failure in report["failed"]]
+    assert not failures, "\n".join(failures)
     rounds: Counter[str] = sum((Counter(report["rounds"]) for report in reports), Counter())
     assert set(rounds) == {"log", "agent", "object", "keeper", "observer"}
     tried.update({f"rounds of the {kind} kind": number for kind, number in rounds.items()})
     require_acknowledged(db, Board(board, names_of(PROCESSES)))
 
 
-@pytest.mark.parametrize("plant", PLANTS)
-def test_readers_notice_what_is_planted(writers: Crew, tmp_path: Path, plant: str) -> None:
+@pytest.mark.parametrize(("plant", "noticed"), NOTICED.items())
+def test_readers_notice_what_is_planted(writers: Crew, tmp_path: Path, plant: str, noticed: str) -> None:
     """Writes that are acknowledged early, errors that go to others, bytes that are freed too soon: somebody sees it."""
     order = {"db": str(tmp_path / "sessions.db"), "board": str(tmp_path / "board"), "processes": 2, "seconds": 60}
     reports = writers.run(*({**order, "process": process, "plant": plant} for process in range(2)))
-    assert all(report["failed"] for report in reports), [report["rounds"] for report in reports]
+    assert [bool(report["failed"]) for report in reports] == [True, True], [report["rounds"] for report in reports]
+    failures = [failure for report in reports for failure in report["failed"]]
+    assert any(re.search(noticed, failure) for failure in failures), "\n".join(failures)
 
 
 def require_acknowledged(db: Path, board: Board) -> None:

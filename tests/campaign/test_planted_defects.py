@@ -10,31 +10,42 @@ from typing import Any
 
 import pytest
 
-from strands_sqlite_session_manager import SQLiteSessionError, SQLiteSessionManager, _connection, _parts
+from strands_sqlite_session_manager import SQLiteSessionError, SQLiteSessionManager, _connection, _parts, _schema
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._requests import Operation, Options, Request
 from strands_sqlite_session_manager._writer import Writer
 from tests.campaign import workloads
 from tests.campaign.cuts import RESTS
+from tests.campaign.old_files import OLD, put_old
 from tests.campaign.power import Disk
 from tests.campaign.survivors import DB, Trial
 from tests.campaign.workloads import Workload
 
+from .test_power_loss import record
+
 CUTS = 60
+_DELETE_MESSAGES = "DELETE FROM message_blobs; DELETE FROM messages; DELETE FROM blobs"
 
 
-def first_finding(
-    scratch: Path, workload: Workload, *, serial: bool = True, cuts: int = CUTS, deaf: tuple[str, ...] = ()
+def first_finding(  # noqa: PLR0913 - what differs from search to search
+    scratch: Path,
+    workload: Workload,
+    *,
+    serial: bool = True,
+    cuts: int = CUTS,
+    deaf: tuple[str, ...] = (),
+    old: str | None = None,
 ) -> str:
     """Do the work and cut the power at random until something is found; return what it is, or nothing."""
     work, chance = scratch / "work", random.Random(1)
     work.mkdir()
+    kept = {} if old is None else put_old(old, work)
     disk = Disk(work)
     disk.deaf = deaf
     try:
-        with disk.inserted() as recording:
+        with workloads.short_wals(), disk.inserted() as recording:
             workload(disk, work / DB, "full", chance)
-        trial = Trial(recording, scratch, full=True, serial=serial)
+        trial = Trial(recording, scratch, full=True, serial=serial, kept=kept)
         for _ in range(cuts):
             trial.cut(chance.randrange(len(recording.events) + 1), chance, chance.choice(RESTS))
     except (AssertionError, SQLiteSessionError) as error:
@@ -45,6 +56,16 @@ def first_finding(
 def test_nothing_is_found_where_nothing_is_planted(scratch: Path) -> None:
     """The same search finds nothing in the code as it is; `test_power_loss.py` looks longer."""
     assert first_finding(scratch, workloads.groups, serial=False, cuts=10) == ""
+
+
+def test_a_workload_that_does_nothing_is_no_evidence(scratch: Path) -> None:
+    """Where nothing is acknowledged, nothing can be lost: such a recording is refused."""
+
+    def nothing(_disk: Any, db: Path, durability: Any, _chance: random.Random) -> None:
+        SQLiteSessionManager("s", db, durability=durability).close()
+
+    with pytest.raises(AssertionError):
+        record(nothing, scratch, "full", random.Random(1))
 
 
 def test_a_disk_that_skips_the_syncs_of_the_wal_is_found(scratch: Path) -> None:
@@ -97,7 +118,7 @@ def test_foreign_keys_that_are_off_are_found(scratch: Path, monkeypatch: pytest.
 
 
 def test_results_of_a_group_commit_that_are_swapped_are_found(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a caller gets the success of another whose write failed, its own write is missing."""
+    """The workload notices before any cut: a refused caller hears of success, or one who was served of a refusal."""
     serve = Writer._commit_together
 
     def swapped(writer: Writer, group: list[Request]) -> None:
@@ -106,7 +127,8 @@ def test_results_of_a_group_commit_that_are_swapped_are_found(scratch: Path, mon
             group[0].error, group[1].error = group[1].error, group[0].error
 
     monkeypatch.setattr(Writer, "_commit_together", swapped)
-    assert "a message was stored over another" in first_finding(scratch, workloads.groups, serial=False)
+    found = first_finding(scratch, workloads.groups, serial=False, cuts=0)
+    assert "a message was stored over another" in found or "ConflictError" in found
 
 
 def test_a_part_that_is_freed_while_another_object_uses_it_is_found(
@@ -120,3 +142,32 @@ def test_a_part_that_is_freed_while_another_object_uses_it_is_found(
 
     monkeypatch.setattr(_parts, "free", free_all)
     assert "lacks" in first_finding(scratch, workloads.objects)
+
+
+@pytest.mark.parametrize("old", OLD)
+def test_a_migration_that_loses_messages_is_found(scratch: Path, monkeypatch: pytest.MonkeyPatch, old: str) -> None:
+    """Where each step deletes all messages, what is left holds less than the old file did."""
+    step = _schema._step
+
+    def lossy(connection: Connection, version: int) -> None:
+        step(connection, version)
+        connection.execute(_DELETE_MESSAGES)
+
+    monkeypatch.setattr(_schema, "_step", lossy)
+    assert "there before, and no more" in first_finding(scratch, workloads.opens, old=old)
+
+
+def test_a_migration_that_loses_messages_only_when_it_goes_on_is_found(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a migration deletes all messages if one was cut before, the first to open what is left loses them."""
+    migrate = _schema._migrate
+
+    def lossy(connection: Connection, path: str) -> None:
+        goes_on = any(Path(path).parent.glob("*.backup"))
+        migrate(connection, path)
+        if goes_on:
+            connection.execute(_DELETE_MESSAGES)
+
+    monkeypatch.setattr(_schema, "_migrate", lossy)
+    assert "there before, and no more" in first_finding(scratch, workloads.opens, old=OLD[0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,37 +11,44 @@ from typing import Any
 import pytest
 
 from strands_sqlite_session_manager import SQLiteSessionManager
-from strands_sqlite_session_manager._schema import VERSION
 from tests.campaign import workloads
 from tests.campaign.cuts import RESTS, left_over, put
 from tests.campaign.effort import EFFORT, LONG
-from tests.campaign.power import Disk, Recording
+from tests.campaign.old_files import OLD, put_old
+from tests.campaign.power import Acknowledge, Disk, Recording
 from tests.campaign.survivors import DB, Trial
 from tests.campaign.workloads import Workload
 
-DATA = Path(__file__).parents[1] / "core" / "data"
 FEW = 11
 """Cuts of a recording in the short form."""
 
-OLD = ["legacy_0_1_0.db", *(f"schema_{version}.db" for version in range(1, VERSION))]
 SERIAL = [workloads.appends, workloads.talks, workloads.objects, workloads.care, workloads.imports]
 
 
 def record(workload: Workload, folder: Path, durability: Any, chance: random.Random) -> Recording:
-    """Do the work on a disk that remembers."""
+    """Do the work on a disk that remembers; hold that it was worth it.
+
+    Something was acknowledged, and the WAL was begun anew at least twice, but where a file is only opened.
+    """
     disk = Disk(folder)
-    with disk.inserted() as recording:
+    with workloads.short_wals(), disk.inserted() as recording:
         workload(disk, Path(folder, DB), durability, chance)
+    assert any(isinstance(event, Acknowledge) for event in recording.events)
+    assert workload is workloads.opens or recording.wals > 2, f"{recording.wals} WALs"
     return recording
 
 
 def moments(recording: Recording, chance: random.Random) -> list[int]:
-    """Return when to cut: before and after every sync, and as often in between; in the short form, a few of these."""
+    """Return when to cut: before and after every sync, and as often in between; in the short form, a few of these.
+
+    The last comes after the first acknowledgment.
+    """
     syncs = [moment for sync in recording.syncs() for moment in (sync, sync + 1)]
     between = [chance.randrange(len(recording.events) + 1) for _ in syncs]
+    late = chance.randrange(recording.first_acknowledgment() + 1, len(recording.events) + 1)
     if LONG:
-        return [*syncs, *between]
-    return [chance.choice(syncs if number % 2 else between) for number in range(FEW)]
+        return [*syncs, *between, late]
+    return [*(chance.choice(syncs if number % 2 else between) for number in range(FEW - 1)), late]
 
 
 def cut_all(trial: Trial, chance: random.Random, tried: Counter[str]) -> None:
@@ -97,8 +103,8 @@ def test_a_migration_outlives_a_loss_of_power(scratch: Path, tried: Counter[str]
     for number, chance in enumerate(rounds(old)):
         work = scratch / f"{number}"
         work.mkdir()
-        shutil.copy(DATA / old, work / DB)
-        trial = Trial(record(workloads.opens, work, "full", chance), scratch, full=True)
+        kept = put_old(old, work)
+        trial = Trial(record(workloads.opens, work, "full", chance), scratch, full=True, kept=kept)
         cut_all(trial, chance, tried)
 
 

@@ -22,7 +22,8 @@ from strands_sqlite_session_manager import (
     SQLiteSessionManager,
 )
 
-from .fuzzing import new_folder, tries
+from .folders import new_folder
+from .fuzzing import tries
 from .values import BYTES, JSON, OBJECTS, TEXTS, TIMES, shown
 
 HOME = "home"

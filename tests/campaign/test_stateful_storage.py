@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from strands_sqlite_session_manager import SessionStore, SQLiteStorage, copy_storage
 from tests.core.objects.looking import assert_holds
 
-from .fuzzing import new_folder, tries
+from .folders import new_folder
+from .fuzzing import tries
 
 NAMESPACES = st.sampled_from(["", "team", "team/session", "team2", "T\u00c9am", "a%"])
 NAMES = st.sampled_from(["plan.md", "plan", "notes/zebra.txt", "session/s/latest.json", "%_", "\u00fc/plan"])

@@ -19,7 +19,8 @@ from strands_sqlite_session_manager.catalog import SessionFilter
 from strands_sqlite_session_manager.message_search import MessageFilter
 from strands_sqlite_session_manager.retention import PrunePolicy
 
-from .fuzzing import new_folder, tries
+from .folders import new_folder
+from .fuzzing import tries
 from .sessions_model import ModelAgent, ModelSession, Said
 
 SESSIONS = st.sampled_from(["s", "S", "s2", "%_", "\u00fc 'x'", "fork-1", "fork-2"])

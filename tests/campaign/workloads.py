@@ -6,19 +6,28 @@ import asyncio
 import io
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
 from strands import Agent, tool
 from strands.agent.conversation_manager import NullConversationManager
 from strands.hooks import MessageAddedEvent
 from strands.types.session import Session, SessionAgent, SessionMessage, SessionType
 
 from pytest_strands_sqlite import ScriptedModel, ToolCall
-from strands_sqlite_session_manager import ConflictError, PrunePolicy, SessionStore, SQLiteSessionManager, SQLiteStorage
+from strands_sqlite_session_manager import (
+    ConflictError,
+    PrunePolicy,
+    SessionStore,
+    SQLiteSessionManager,
+    SQLiteStorage,
+    _connection,
+)
 from tests.campaign.survivors import (
     message_fact,
     message_value,
@@ -31,6 +40,9 @@ from tests.core.objects.conversations import LATEST, Conversation, checkpoint
 
 THREADS = 4
 
+WAL_PAGES = 30
+"""Pages in the WAL from which a commit checkpoints here: a short story then goes past several checkpoints."""
+
 
 class Witness(Protocol):
     """Who is told what is asked for, and what was acknowledged."""
@@ -42,6 +54,14 @@ class Witness(Protocol):
 
 Workload = Callable[[Witness, Path, Any, random.Random], None]
 """Gets who is told, the path of the database, the durability, and what decides what is done."""
+
+
+@contextmanager
+def short_wals() -> Iterator[None]:
+    """Let whoever opens a database in the `with` block checkpoint after `WAL_PAGES`, not after the usual 200."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_connection, "CHECKPOINT_PAGES", WAL_PAGES)
+        yield
 
 
 @tool
@@ -136,7 +156,7 @@ class acknowledged:  # noqa: N801 - used like a function
 
 
 def appends(disk: Witness, db: Path, durability: Any, chance: random.Random) -> None:
-    """Write sessions through the methods of the repository: enough to fill the WAL more than once."""
+    """Write sessions through the methods of the repository."""
     with SQLiteSessionManager("main", db, durability=durability) as manager:
         main = Log(disk, manager, "main")
         for turn in range(18):
