@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .running import RUNNERS, Page
+from .running import ENDS_WITH_1, RUNNERS, Page, commands_of
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -54,6 +54,18 @@ def test_every_fence_has_a_language_that_is_run(name: str) -> None:
 def test_pages_that_are_tested_elsewhere_are(name: str, test: str) -> None:
     """The test that runs the examples of such a page is there, and reads the page."""
     assert PAGES[name].name in (ROOT / test).read_text("utf-8")
+
+
+def test_a_command_without_a_prompt_is_refused() -> None:
+    """Nothing would run it, and the fence would count as run."""
+    with pytest.raises(AssertionError, match="no-such-command"):
+        commands_of("strands-sqlite no-such-command\n")
+
+
+def test_every_command_that_may_end_with_1_stands_on_a_page() -> None:
+    """What no page shows any longer does not excuse a later one."""
+    pages = "".join(path.read_text("utf-8") for path in PAGES.values())
+    assert [command for command in ENDS_WITH_1 if f"$ {command}\n" not in pages] == []
 
 
 def test_there_are_pages_to_run() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -37,8 +38,25 @@ def test_every_package_has_its_names_in_the_reference(package: str) -> None:
     """The API page is made from the package, and every name that is exported has a docstring to be shown."""
     assert f"\n::: {package}\n" in text("reference/api.md")
     module = import_module(package)
-    names = [name for name in module.__all__ if name != "__version__"]
-    assert [name for name in names if callable(getattr(module, name)) and not getattr(module, name).__doc__] == []
+    values = {name: getattr(module, name) for name in module.__all__ if name != "__version__"}
+    assert [name for name, value in values.items() if callable(value) and not _has_docstring(value)] == []
+
+
+def _has_docstring(value: object) -> bool:
+    """Tell whether somebody wrote a docstring: that which a dataclass is given by itself is its signature."""
+    written = value.__doc__ or ""
+    return bool(written) and not written.startswith(f"{getattr(value, '__name__', '')}(")
+
+
+def test_the_signature_of_a_dataclass_is_no_docstring() -> None:
+    """A dataclass without a docstring has one all the same, made by Python."""
+
+    @dataclass
+    class Undocumented:
+        size: int
+
+    assert Undocumented.__doc__
+    assert not _has_docstring(Undocumented)
 
 
 @pytest.mark.parametrize(
@@ -64,19 +82,30 @@ def _commands(group: click.Group, path: str = "") -> dict[str, click.Command]:
     return found
 
 
-@pytest.mark.parametrize(("name", "command"), _commands(commands).items())
+@pytest.mark.parametrize(("name", "command"), {"": commands, **_commands(commands)}.items())
 def test_every_command_and_option_is_on_the_page_of_the_command_line(name: str, command: click.Command) -> None:
-    """A command has a heading of its own, and each of its options stands somewhere on the page."""
-    page = text("command-line.md")
-    assert re.search(rf"^#+ {re.escape(name)}$", page, re.MULTILINE), name
-    options = [
-        option
-        for parameter in command.params
-        if isinstance(parameter, click.Option) and not parameter.hidden
-        for option in parameter.opts
-        if option.startswith("--")
-    ]
-    assert [option for option in options if f"{option}" not in page] == []
+    """A command has a heading of its own, and each of its options stands below it.
+
+    Those that every command has stand at the head of the page, and those of every command of a group below the group.
+    """
+    head, *sections = re.split(r"^##+ (.+)\n", text("command-line.md"), flags=re.MULTILINE)
+    below = {"": head, **dict(zip(sections[::2], sections[1::2], strict=True))}
+    assert name in below
+    options = _options(command)
+    shared = {*_options(commands), "--yes", "--dry-run"} & options
+    group = below[name.partition(" ")[0]] if " " in name else ""
+    assert {option for option in shared if not _stands_in(head, option)} == set()
+    assert {option for option in options - shared if not _stands_in(below[name] + group, option)} == set()
+
+
+def _options(command: click.Command) -> set[str]:
+    """Return the long options of a command, also those that turn something off."""
+    found = [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
+    return {option for each in found for option in (*each.opts, *each.secondary_opts) if option.startswith("--")}
+
+
+def _stands_in(page: str, option: str) -> bool:
+    return re.search(rf"{option}(?![\w-])", page) is not None
 
 
 class Options:
@@ -128,11 +157,10 @@ def test_every_page_is_in_the_menu() -> None:
 
 
 def test_the_summary_for_machines_names_every_page_of_the_menu() -> None:
-    """`llms.txt` has a line for each page but those of the changelogs and decisions."""
-    summary = text("llms.txt")
+    """`llms.txt` has a line for each page but those of changelogs and decisions, and none for a page that is gone."""
     pages = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
-    expected = {page for page in pages if not page.startswith(("changelog/", "development/decisions/"))}
-    assert {page for page in expected if f"]({_address(page)})" not in summary} == set()
+    expected = {_address(page) for page in pages if not page.startswith(("changelog/", "development/decisions/"))}
+    assert set(re.findall(r"^- \[.+\]\((.+)\)$", text("llms.txt"), re.MULTILINE)) == expected
 
 
 def _address(page: str) -> str:
