@@ -58,9 +58,10 @@ class TestSQLiteNamespace(StorageContract):
     def untouched(self, place: Path) -> Iterator[None]:
         """Look at the neighbours when the test is over."""
         yield
+        expected = NEIGHBOURS if (place / "storage.db").exists() else {}  # a test may have no need of this place
         with SQLiteStorage(place / "storage.db") as storage:
             found = {key: value for key, value in contents(storage).items() if not key.startswith("in/scope/")}
-        assert found in (NEIGHBOURS, {})
+        assert found == expected
 
 
 class TestSQLiteInMemory(StorageContract):

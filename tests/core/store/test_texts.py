@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strands_sqlite_session_manager._codec import loads
@@ -111,6 +111,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_JSON)
 def test_no_message_is_an_error(value: Any) -> None:
     """Whatever JSON stands where a message should be, it says something or nothing, as text that UTF-8 can hold."""
