@@ -41,7 +41,10 @@ SAME_ON_EVERY_PYTHON = (
     "tests/test_benchmarks.py",
 )
 SAME_WITH_EVERY_SDK = (
-    *(f"tests/core/{folder}" for folder in ("cli", "conversion", "database", "objects", "processes", "store")),
+    *(
+        f"tests/core/{folder}"
+        for folder in ("cli", "conversion", "database", "objects", "processes", "storage_contract", "store")
+    ),
     "tests/campaign",
     "tests/docs",
     "tests/mirror/*/*",
@@ -52,7 +55,10 @@ SAME_WITH_EVERY_SDK = (
     "tests/pytest_plugin/test_plugin_loading.py",
     "tests/test_benchmarks.py",
 )
-SAME_WITH_THE_LOWEST = tuple(f"tests/core/{folder}" for folder in ("cli", "conversion", "objects"))
+SAME_WITH_THE_LOWEST = (
+    *(f"tests/core/{folder}" for folder in ("cli", "conversion", "objects")),
+    *(f"tests/core/store/test_{name}*" for name in ("backup", "compact", "erase", "export", "import", "prune")),
+)
 
 
 def _is_installed(python: str) -> bool:

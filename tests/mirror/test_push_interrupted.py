@@ -123,12 +123,12 @@ def test_cut_at_every_request_in_turn(
 
     `cut_before` loses requests, `cut_after` the answers to requests that were carried out. The copy ends as the
     database is; nothing ever calls itself complete that is not, and nothing that is sealed changes. In the long form
-    of the campaign it is every n, else every fourth after the first three.
+    of the campaign it is every n, else every fourth after the first three, for both effects in turn.
     """
     bucket, proxy = fragile
     number, cut = 0, True
     while cut:
-        number += 1 if LONG or number < 3 else 4
+        number += 1 if LONG or number < 3 else 4 if number == 3 and effect == "cut_after" else 8
         database, places = open_database(tmp_path / f"{number}.db"), Places(f"cut-{number}")
         begin(database)
         if start is not None:
