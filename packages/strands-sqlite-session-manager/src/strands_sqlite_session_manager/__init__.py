@@ -2,7 +2,7 @@
 
 `SQLiteSessionManager` is a drop-in for the SDK's `S3SessionManager`. `SQLiteStorage` is a storage for the SDK's
 `SnapshotSessionManager`, context stash and memory stores, in the same file. `SessionStore` is the file for people and
-tools. Every error is a `SQLiteSessionError`.
+tools. Whatever goes wrong with a database is an `SQLiteSessionError`.
 """
 
 from importlib import import_module
