@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from moto import mock_aws
 
 from strands_sqlite_s3_mirror import _client
 from strands_sqlite_s3_mirror._bucket import Bucket
+from strands_sqlite_session_manager._database import Database
+from strands_sqlite_session_manager._schema import open_database
 
 from .proxy import Proxy
+from .pushing import add_session
 from .servers import Server, buckets_deleted, seaweedfs
 
 
@@ -67,6 +71,31 @@ def s3_bucket(s3_server: Server) -> Iterator[Bucket]:
     made = s3_server.bucket()
     yield made
     made.close()
+
+
+@pytest.fixture
+def moto_bucket(moto_server: Server) -> Iterator[Bucket]:
+    """A new bucket of moto's."""
+    made = moto_server.bucket()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Database]:
+    """A database in which nothing is, beside the one of the test."""
+    database = open_database(tmp_path / "other" / "sessions.db")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A database with a session in which nothing is said yet; many files have one of their own."""
+    database = open_database(tmp_path / "sessions.db")
+    add_session(database, "talk")
+    yield database
+    database.close()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from strands_sqlite_s3_mirror._manifest import Manifest, read_entries
 from strands_sqlite_s3_mirror._places import MANIFEST, OBJECTS, Places
 from strands_sqlite_s3_mirror._push import Progress
 from strands_sqlite_s3_mirror._workers import run_all
+from strands_sqlite_s3_mirror.errors import BucketError
 from strands_sqlite_session_manager import transfer
 from strands_sqlite_session_manager._bases import Bases
 from strands_sqlite_session_manager._database import Database
@@ -148,6 +149,14 @@ def require_sealed(bucket: Bucket, root: str) -> dict[str, bytes]:
     assert manifest.bytes == sum(len(body) for body in found.values())
     assert manifest.counts == Counter(entry.kind for entry in entries)
     return found
+
+
+class Refusing(Bucket):
+    """A bucket into which these credentials may not write."""
+
+    def put(self, key: str, body: bytes, **how: Any) -> str:  # type: ignore[override]
+        message = f"key=<{key}>, {len(body)}, {len(how)}"
+        raise BucketError(message)
 
 
 class Stopped(BaseException):

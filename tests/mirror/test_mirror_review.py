@@ -23,12 +23,12 @@ from strands_sqlite_s3_mirror.errors import BucketError, ConditionsIgnoredError,
 from strands_sqlite_session_manager import SessionStore, transfer
 from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._database import Database
-from strands_sqlite_session_manager._schema import open_database
 from strands_sqlite_session_manager.errors import TransferError
 from strands_sqlite_session_manager.repository import agents, messages
 
 from .pushing import (
     PLACES,
+    Refusing,
     Stopped,
     add_session,
     copied,
@@ -50,22 +50,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database = new_database(tmp_path / "sessions.db")
     yield database
     database.close()
-
-
-@pytest.fixture
-def other(tmp_path: Path) -> Iterator[Database]:
-    """Another one, empty."""
-    database = open_database(tmp_path / "other.db")
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def moto_bucket(moto_server: Server) -> Iterator[Bucket]:
-    """A new bucket of moto's."""
-    made = moto_server.bucket()
-    yield made
-    made.close()
 
 
 def begin_session(database: Database) -> None:
@@ -213,14 +197,6 @@ def test_an_empty_database_takes_nothing_over(database: Database, other: Databas
     write(other, "notes/a.txt", b"something")
     push_live(other, moto_bucket, PLACES, take_over=True)
     assert copied(moto_bucket, PLACES.live) == rendered(other)
-
-
-class Refusing(Bucket):
-    """A bucket into which these credentials may not write."""
-
-    def put(self, key: str, body: bytes, **how: Any) -> str:  # type: ignore[override]
-        message = f"key=<{key}>, {len(body)}, {len(how)}"
-        raise BucketError(message)
 
 
 def test_a_release_that_was_begun_stays_this_database_s(

@@ -15,9 +15,7 @@ from strands_sqlite_s3_mirror._push import Progress, push_live
 from strands_sqlite_s3_mirror._releases import live_copy
 from strands_sqlite_s3_mirror._restore import restore
 from strands_sqlite_s3_mirror._verify_live import verify_live
-from strands_sqlite_s3_mirror.errors import (
-    UnreachableError,
-)
+from strands_sqlite_s3_mirror.errors import UnreachableError
 from strands_sqlite_session_manager import SessionStore, transfer
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager._schema import open_database
@@ -29,31 +27,6 @@ from .servers import Server
 
 LIVE = PLACES.live
 MESSAGES = "session_talk/agents/agent_a/messages"
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A database with a session in which nothing is said yet."""
-    database = open_database(tmp_path / "sessions.db")
-    add_session(database, "talk")
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def other(tmp_path: Path) -> Iterator[Database]:
-    """Another one, empty."""
-    database = open_database(tmp_path / "other.db")
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def moto_bucket(moto_server: Server) -> Iterator[Bucket]:
-    """A new bucket of moto's."""
-    made = moto_server.bucket()
-    yield made
-    made.close()
 
 
 def texts(database: Database) -> list[str]:

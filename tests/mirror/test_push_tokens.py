@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from strands_sqlite_s3_mirror._bucket import Bucket
 from strands_sqlite_s3_mirror._push import push_live
-from strands_sqlite_s3_mirror.errors import MirrorConflictError, UnreachableError
+from strands_sqlite_s3_mirror.errors import BucketError, MirrorConflictError, UnreachableError
 from strands_sqlite_session_manager._database import Database
-from strands_sqlite_session_manager._schema import open_database
 
-from .pushing import PLACES, add_session, copied, rendered, say, stored
+from .pushing import PLACES, Refusing, copied, rendered, say, stored
 from .servers import Server
 
 LIVE = PLACES.live
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A database with a session in which nothing is said yet."""
-    database = open_database(tmp_path / "sessions.db")
-    add_session(database, "talk")
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def moto_bucket(moto_server: Server) -> Iterator[Bucket]:
-    """A new bucket of moto's."""
-    made = moto_server.bucket()
-    yield made
-    made.close()
 
 
 class Late(Bucket):
@@ -75,27 +56,19 @@ def test_a_claim_that_arrives_late_is_still_this_database_s(
     late.close()
 
 
-class Deaf(Bucket):
-    """A bucket that may be read only."""
-
-    def put(self, key: str, body: bytes, **how: Any) -> str:  # type: ignore[override]
-        message = f"key=<{key}>, {len(body)}, {len(how)}"
-        raise UnreachableError(message)
-
-
 def test_however_often_a_push_fails_the_copy_stays_this_database_s(
     database: Database, moto_server: Server, moto_bucket: Bucket
 ) -> None:
     """Each attempt has a token to remember; that of the copy is never forgotten for them."""
     push_live(database, moto_bucket, PLACES)
     say(database, "talk", "one")
-    deaf = Deaf(moto_bucket.name, **moto_server.options())
+    refusing = Refusing(moto_bucket.name, **moto_server.options())
     for _ in range(101):
-        with pytest.raises(UnreachableError):
-            push_live(database, deaf, PLACES)
+        with pytest.raises(BucketError):
+            push_live(database, refusing, PLACES)
     push_live(database, moto_bucket, PLACES)
     assert copied(moto_bucket, LIVE) == rendered(database)
-    deaf.close()
+    refusing.close()
 
 
 def test_two_servers_with_a_bucket_of_the_same_name_are_told_apart(database: Database, moto_bucket: Bucket) -> None:

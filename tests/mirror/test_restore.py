@@ -79,22 +79,6 @@ def database(filled: Path, tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture
-def other(tmp_path: Path) -> Iterator[Database]:
-    """An empty database, on another machine."""
-    database = open_database(tmp_path / "other" / "sessions.db")
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def moto_bucket(moto_server: Server) -> Iterator[Bucket]:
-    """A new bucket of moto's."""
-    made = moto_server.bucket()
-    yield made
-    made.close()
-
-
 def push(database: Database, bucket: Bucket, release: str | None) -> Pushed:
     """Push to a release, or to the live copy."""
     return push_live(database, bucket, PLACES) if release is None else push_release(database, bucket, PLACES, release)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -68,18 +67,6 @@ class Secrets:
         found = [kind for kind, word in self.words.items() if end_of(word) in content]
         pieces = [self.picture[start : start + 24] for start in range(0, len(self.picture), 500)]
         return found + ["picture"] * any(piece in content for piece in pieces)
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@pytest.fixture
-def database(db: Path) -> Iterator[Database]:
-    database = open_database(db, Options(durability="normal"))
-    yield database
-    database.close()
 
 
 def write_objects(db: Path, **objects: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +16,12 @@ from strands.vended_plugins.context_offloader import ContextOffloader
 
 from pytest_strands_sqlite import ScriptedModel, ToolCall
 from strands_sqlite_session_manager import SQLiteSessionManager, SQLiteStorage, convert_to_snapshots
-from strands_sqlite_session_manager._database import Database, Options
-from strands_sqlite_session_manager._schema import open_database
+from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager.history import fork_session
 from strands_sqlite_session_manager.repository.sessions import delete_session
 from strands_sqlite_session_manager.retention import Erased, erase, plan_erase
 
 from .retained import add_session, raw_bytes, text
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@pytest.fixture
-def database(db: Path) -> Iterator[Database]:
-    database = open_database(db, Options(durability="normal"))
-    yield database
-    database.close()
 
 
 def keys(db: Path) -> list[str]:

@@ -177,8 +177,8 @@ def prune(
 ) -> Pruned:
     """Delete the releases of a plan: their manifests first, so that none is sealed that is not complete.
 
-    Where this is interrupted, plan again and call it again: it goes on where it stopped. Until
-    then the releases that go cannot be pushed.
+    Where this is interrupted, plan again and call it again: it goes on where it stopped. Until then
+    the releases that go cannot be pushed.
 
     Args:
         bucket: Where the releases are.
