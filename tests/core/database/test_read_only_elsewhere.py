@@ -257,23 +257,26 @@ def test_a_wal_beside_the_file_that_a_link_leads_to_is_read(path: Path) -> None:
 FORK_WHILE_IT_READS = """
 inside = threading.Event()
 
+def say(*words):  # whole lines, whoever else writes one
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+
 def slow(connection):
     inside.set()
     numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) "
     return connection.row(numbers + "SELECT max(i) FROM n")
 
 database = open_for_reading(sys.argv[1])
-thread = threading.Thread(target=lambda: print(database.read(slow), flush=True))
+thread = threading.Thread(target=lambda: say(database.read(slow)))
 thread.start()
 inside.wait()
 if (child := os.fork()) == 0:
     signal.alarm(30)
-    print("child", database.read(session_ids), flush=True)
+    say("child", database.read(session_ids))
     database.close()
     os._exit(0)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 thread.join()
-print("parent", database.read(session_ids), flush=True)
+say("parent", database.read(session_ids))
 database.close()
 """
 
