@@ -73,7 +73,7 @@ def test_a_synchronous_agent_pays_no_thread_hop(tmp_path: Path, vfs: FaultyVFS) 
     agent("second")
     assert syncs
     assert syncs == hooks
-    assert manager._database._file.writer._threads is None
+    assert manager._database._file.writer._background is None
     manager.close()
 
 
@@ -173,10 +173,13 @@ def test_a_deletion_that_was_rolled_back_is_not_taken_for_one_that_is_known(tmp_
         agent = agent_on(manager, "one")
         agent("zero")
         message: Any = {"role": "user", "content": [{"text": "lost"}]}
-        with manager._database.collect() as batch:
+
+        def work() -> None:
             manager.delete_session("other")
             manager.append_message(message, agent)
             manager._database.write(fail)
+
+        batch = manager._database.collect(work)
         with pytest.raises(ZeroDivisionError):
             asyncio.run(batch.commit_async()) if on_a_loop else batch.commit()
         manager._latest_agent_message["default"] = manager.list_messages("s", "default")[-1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import threading
 from collections.abc import Callable
@@ -21,10 +20,11 @@ from strands.types.session import SessionAgent, SessionMessage
 from pytest_strands_sqlite import ScriptedModel
 from strands_sqlite_session_manager import ConflictError, DatabaseBusyError, SQLiteSessionManager, _connection, _files
 from strands_sqlite_session_manager._readers import MOST_READERS
+from strands_sqlite_session_manager._turns import Turn
 
+from . import waiting
 from .faults import FaultyVFS
-
-PATIENCE = 30.0
+from .waiting import PATIENCE
 
 
 def message(number: int, text: str = "hello") -> SessionMessage:
@@ -65,9 +65,7 @@ class Gate:
 
 def queued(manager: SQLiteSessionManager, number: int) -> None:
     """Return once that many writers wait for their turn."""
-    queue = manager._database._file.writer._queue
-    while len(queue) < number:
-        os.sched_yield()
+    waiting.queued(manager._database._file.writer, number)
 
 
 @pytest.mark.parametrize("place", ["file", ":memory:"])
@@ -235,12 +233,16 @@ def test_a_task_that_outlives_the_batch_it_was_started_in_writes_for_itself(tmp_
     """Tasks and threads that inherit the context of a hook do not write into its batch, which may be gone."""
     with SQLiteSessionManager("s", tmp_path / "sessions.db") as manager:
         manager.create_agent("s", SessionAgent("a", {}, {}))
-        with manager._database.collect() as batch:
-            context = copy_context()
+        contexts = []
+
+        def work() -> None:
+            contexts.append(copy_context())
             with ThreadPoolExecutor(1) as pool:
-                pool.submit(context.run, manager.create_message, "s", "a", message(0)).result(PATIENCE)
+                pool.submit(contexts[0].run, manager.create_message, "s", "a", message(0)).result(PATIENCE)
             assert texts(manager, "s") == ["hello"]
-        context.run(manager.create_message, "s", "a", message(1))
+
+        batch = manager._database.collect(work)
+        contexts[0].run(manager.create_message, "s", "a", message(1))
         assert texts(manager, "s") == ["hello"] * 2
         assert batch.operations == []
 
@@ -250,7 +252,8 @@ def test_a_read_in_memory_shows_no_write_that_was_rolled_back() -> None:
     with SQLiteSessionManager("s", ":memory:") as manager:
         manager.create_agent("s", SessionAgent("a", {}, {}))
         writer = manager._database._file.writer
-        writer.hold()
+        turn = Turn()
+        writer.hold(turn)
 
         def fail(connection: Any) -> None:
             connection.run("UPDATE agents SET state = '{\"never\":1}'")
@@ -263,7 +266,7 @@ def test_a_read_in_memory_shows_no_write_that_was_rolled_back() -> None:
             queued(manager, 2)
             reading = pool.submit(manager.read_agent, "s", "a")
             queued(manager, 3)
-            writer.release()
+            writer.release(turn)
             first.result(PATIENCE)
             assert isinstance(failing.exception(PATIENCE), ZeroDivisionError)
             found = reading.result(PATIENCE)
@@ -277,8 +280,12 @@ def test_a_caller_that_is_interrupted_while_it_waits_leaves_the_queue(tmp_path: 
     class InterruptedByTestError(Exception):
         pass
 
+    interrupted = threading.Event()
+
     def interrupt(_signal: int, _frame: Any) -> None:
-        raise InterruptedByTestError
+        if not interrupted.is_set():
+            interrupted.set()
+            raise InterruptedByTestError
 
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
@@ -291,7 +298,9 @@ def test_a_caller_that_is_interrupted_while_it_waits_leaves_the_queue(tmp_path: 
 
             def interrupt_the_main_thread() -> None:
                 queued(manager, 1)
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+                while not interrupted.is_set():
+                    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+                    interrupted.wait(0.1)  # a signal that comes just before a thread waits does not wake it
 
             interrupter = pool.submit(interrupt_the_main_thread)
             with pytest.raises(InterruptedByTestError):
@@ -314,8 +323,8 @@ def test_tasks_of_several_loops_write_through_one_database(tmp_path: Path) -> No
 
         async def write(first: int) -> None:
             async def one(number: int) -> None:
-                with manager._database.collect() as batch:
-                    manager.create_message("s", "a", message(number, f"{number}"))
+                record = message(number, f"{number}")
+                batch = manager._database.collect(lambda: manager.create_message("s", "a", record))
                 await batch.commit_async()
 
             await asyncio.gather(*(one(number) for number in range(first, first + 50)))
@@ -371,12 +380,12 @@ def test_a_server_that_makes_a_manager_for_each_request_keeps_a_bounded_number_o
 def test_files_whose_managers_were_all_dropped_are_closed_when_another_is_opened(tmp_path: Path) -> None:
     """A process that opens a file for each of its users does not run out of descriptors."""
     counts = []
-    for number in range(20):
+    for number in range(8):
         SQLiteSessionManager("s", tmp_path / f"{number}.db")
         gc.collect()
         counts.append(descriptors())
     assert len(open_files(tmp_path)) == 1
-    assert counts == counts[:1] * 20
+    assert counts == counts[:1] * 8
     _files.close_abandoned()
 
 

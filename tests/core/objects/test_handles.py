@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +13,12 @@ import apsw
 import pytest
 
 from strands_sqlite_session_manager import SQLiteStorage
+from strands_sqlite_session_manager._turns import Turn
+from tests.core.database.waiting import PATIENCE, queued
 
 from .conversations import LATEST, Conversation, checkpoint, said
 from .doing import delete, read, save, save_turns, write
 from .looking import assert_empty, assert_holds, assert_sound, part_bytes
-
-PATIENCE = 30.0
 
 
 @pytest.fixture(params=["shared", "apart"])
@@ -120,7 +119,8 @@ def test_a_write_that_shares_a_commit_with_one_that_fails_is_stored_whole(db: Pa
             conversation.turn()
             objects[checkpoint(number + 10 * round_)] = conversation.snapshot()
         keys = [checkpoint(number + 10 * round_) for number in range(10, 14)]
-        writer.hold()
+        turn = Turn()
+        writer.hold(turn)
 
         def fail(_connection: object) -> None:
             raise ZeroDivisionError
@@ -129,20 +129,14 @@ def test_a_write_that_shares_a_commit_with_one_that_fails_is_stored_whole(db: Pa
             futures = []
             for key in keys:
                 futures.append(pool.submit(write, storage, key, objects[key]))
-                queued(storage, len(futures))
+                queued(writer, len(futures))
             failing = pool.submit(storage._database.write, fail)
-            queued(storage, 5)
-            writer.release()
+            queued(writer, 5)
+            writer.release(turn)
             assert [future.exception(PATIENCE) for future in futures] == [None] * 4
             assert isinstance(failing.exception(PATIENCE), ZeroDivisionError)
     delete(storage, LATEST, *map(checkpoint, range(10)))
     assert_holds(db, objects)
-
-
-def queued(storage: SQLiteStorage, number: int) -> None:
-    """Return once that many operations wait for their turn."""
-    while len(storage._database._file.writer._queue) < number:
-        os.sched_yield()
 
 
 def test_a_cancelled_write_leaves_the_old_object_or_the_new_one(db: Path, storage: SQLiteStorage) -> None:

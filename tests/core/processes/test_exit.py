@@ -18,9 +18,8 @@ in_memory = SQLiteSessionManager("s", ":memory:")
 manager.create_agent("s", SessionAgent("a", {}, {}))
 
 async def write(number):
-    with manager._database.collect() as batch:
-        manager.create_message("s", "a", SessionMessage({"role": "user", "content": [{"text": "x"}]}, number))
-    await batch.commit_async()
+    record = SessionMessage({"role": "user", "content": [{"text": "x"}]}, number)
+    await manager._database.collect(lambda: manager.create_message("s", "a", record)).commit_async()
 
 async def main():
     await asyncio.gather(*(write(number) for number in range(20)))

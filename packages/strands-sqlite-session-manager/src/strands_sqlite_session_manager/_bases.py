@@ -48,6 +48,11 @@ class Bases:
             old = self._bases.pop(folder, None)
             self._bytes += len(base.version.data) - (len(old.version.data) if old else 0)
             self._bases[folder] = base
-            while self._bytes > MOST_BYTES:
-                _, oldest = self._bases.popitem(last=False)
-                self._bytes -= len(oldest.version.data)
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        while self._bases and self._bytes > MOST_BYTES:
+            _, oldest = self._bases.popitem(last=False)
+            self._bytes -= len(oldest.version.data)
+        if not self._bases:
+            self._bytes = 0  # an interrupt may have come between a base and its count

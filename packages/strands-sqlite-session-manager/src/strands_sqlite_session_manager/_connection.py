@@ -98,6 +98,7 @@ class Connection(apsw.Connection):
 
     def sync_commits(self, *, full: bool) -> None:
         """Make commits wait for the disk (`full`) or not, from the next transaction on."""
+        self.full = None  # until it is known: an interrupt may come between
         self.run("PRAGMA synchronous = FULL" if full else "PRAGMA synchronous = NORMAL")
         self.full = full
 

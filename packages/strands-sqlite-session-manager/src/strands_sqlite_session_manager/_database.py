@@ -6,8 +6,7 @@ import copy
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -83,7 +82,7 @@ class Database:
 
         Raises:
             SQLiteSessionError: Nothing was written; the type says why.
-            BaseException: Whatever `operation` raised; nothing was written.
+            BaseException: Whatever `operation` raised; nothing was written. After an interrupt nobody knows.
         """
         batch = _BATCH.get()
         if batch is not None and batch.gathers_for(self):
@@ -105,7 +104,7 @@ class Database:
         """
         import asyncio  # noqa: PLC0415 - a command has no loop, and has listed its sessions before this is imported
 
-        future = asyncio.wrap_future(self._open_file().writer.submit(operation, self.options))
+        future = self._open_file().writer.submit(operation, self.options, asyncio.get_running_loop())
         cancelled = None
         while not future.done():
             try:
@@ -174,16 +173,18 @@ class Database:
         batch = _BATCH.get()
         return batch is not None and batch.gathers_for(self)
 
-    @contextmanager
-    def collect(self) -> Iterator[Batch]:
-        """Gather the writes of this database that the block makes, to be committed together afterwards."""
-        batch = Batch(self)
-        token = _BATCH.set(batch)
+    def collect(self, work: Callable[[], object]) -> Batch:
+        """Gather the writes of this database that `work` makes, to be committed together afterwards."""
+        batch, token = Batch(self), None
         try:
-            yield batch
+            token = _BATCH.set(batch)
+            batch.gathers = True
+            work()
         finally:
-            batch.gathers = False
-            _BATCH.reset(token)
+            batch.gathers = False  # no call that an interrupt could prevent: later writes would be lost in the batch
+            if token is not None:
+                _BATCH.reset(token)
+        return batch
 
     def require_open(self) -> None:
         """Refuse to go on after `close`.
@@ -259,7 +260,7 @@ class Batch:
         self.database = database
         self.operations: list[Operation] = []
         self.committed = False
-        self.gathers = True
+        self.gathers = False
         self._thread = threading.get_ident()
 
     def gathers_for(self, database: Database) -> bool:

@@ -16,6 +16,7 @@ from ._connection import Connection, connect, create_private, require_safe_sqlit
 from ._guards import GUARDS
 from ._readers import Readers
 from ._requests import Options
+from ._turns import Turn
 from ._writer import Writer
 from .errors import CannotOpenError, DatabaseClosedError, DatabaseMovedError, SQLiteSessionError, translated
 
@@ -48,6 +49,7 @@ class OpenFile:
         self._opened = False
         self.writer = Writer(path, self._connect_writer, self.require_usable)
         self.readers = Readers(path, self._connect_reader)
+        self._held = Turn(), Turn()
 
     def open(self, options: Options, prepare: Prepare) -> None:
         """Open the file once: create it where it is missing, and let `prepare` see to its schema."""
@@ -90,7 +92,9 @@ class OpenFile:
             return False
         try:
             found = os.stat(self._real)
-        except OSError:
+        except OSError as error:
+            if error.errno is None:  # not of the operating system: TimeoutError, from the handler of a signal
+                raise
             return True
         return (found.st_dev, found.st_ino) != self._identity
 
@@ -110,33 +114,40 @@ class OpenFile:
     def close(self) -> None:
         """Close every connection; the file may be opened anew afterwards."""
         if self._identity is not None and _SHARED.get(self._identity) is self:
-            del _SHARED[self._identity]
             _PRIVATE.add(self)  # where closing fails, forks and the interpreter's end must know of it
+            del _SHARED[self._identity]
         if not self.lost:
             self._close_connections()
         _PRIVATE.discard(self)
 
     def _close_connections(self) -> None:
+        mine = Turn(alone=True)
         with translated(self.path):
-            self.readers.hold()
             try:
+                self.readers.hold(mine)
                 self.readers.closed = True
                 self.writer.close()
             finally:
-                self.readers.release()
+                try:
+                    self.readers.release(mine)
+                except BaseException:
+                    self.readers.release(mine)
+                    raise
 
     def before_fork(self) -> None:
         """Close every connection to a file: a child that inherits one corrupts it, even by closing it."""
         self.opening.acquire()
-        self.writer.hold()
-        self.readers.hold()
+        self._held = writers, readers = Turn(), Turn(alone=True)
+        self.writer.hold(writers)
+        self.readers.hold(readers)
         if not self.in_memory:
             self.writer.drop_connection()
 
     def after_fork_in_parent(self) -> None:
         """Let everybody go on."""
-        self.readers.release()
-        self.writer.release()
+        writers, readers = self._held
+        self.readers.release(readers)
+        self.writer.release(writers)
         self.opening.release()
 
     def after_fork_in_child(self) -> None:
@@ -174,8 +185,7 @@ def join(path: str, user: object, options: Options, prepare: Prepare) -> OpenFil
         SQLiteSessionError: It cannot be opened; the type says why.
     """
     require_safe_sqlite()
-    for guard in GUARDS:
-        guard(path, user)
+    _ask_guards(path, user)
     private = path == ":memory:" or path.startswith("file:")
     with _LOCK:  # a new file is created under it: closing its descriptor later would drop the locks of who opened it
         if private:
@@ -200,8 +210,7 @@ def share(file: OpenFile, user: object) -> None:
         if not file.users:
             message = f"database=<{file.path}> was closed"
             raise DatabaseClosedError(message)
-        for guard in GUARDS:
-            guard(file.path, user)
+        _ask_guards(file.path, user)
         file.users.add(user)
 
 
@@ -217,6 +226,11 @@ def users_of(file: OpenFile) -> list[object]:
     """Return who uses the file."""
     with _LOCK:
         return list(file.users)
+
+
+def _ask_guards(path: str, user: object) -> None:
+    for guard in GUARDS:
+        guard(path, user)
 
 
 def _registered(path: str, identity: _Identity | None) -> OpenFile:
@@ -301,7 +315,7 @@ def close_abandoned() -> None:
 
 
 def _files() -> list[OpenFile]:
-    return [*_SHARED.values(), *_PRIVATE]
+    return [*{*_SHARED.values(), *_PRIVATE}]
 
 
 def _before_fork() -> None:

@@ -101,17 +101,20 @@ class ReadOnlyDatabase(Database):
     def _read(self, operation: Callable[[Connection], T]) -> T:
         self._require_process()
         with self._lock, translated(self.path):
-            for pause in _PAUSES:
-                connection = self._open_connection()
-                try:
-                    result = _read_at_once(connection, operation)
-                except Exception as error:
-                    if connection.is_current() and not is_passing(error):
-                        raise
-                else:
-                    if connection.is_current():
-                        return result
-                time.sleep(pause)
+            return self._read_while_locked(operation)
+
+    def _read_while_locked(self, operation: Callable[[Connection], T]) -> T:
+        for pause in _PAUSES:
+            connection = self._open_connection()
+            try:
+                result = _read_at_once(connection, operation)
+            except Exception as error:
+                if connection.is_current() and not is_passing(error):
+                    raise
+            else:
+                if connection.is_current():
+                    return result
+            time.sleep(pause)
         message = f"database=<{self.path}> was changed by others during each of {len(_PAUSES)} attempts to read it"
         raise DatabaseBusyError(message, hint="try again, or let this user write in its folder: then SQLite locks")
 

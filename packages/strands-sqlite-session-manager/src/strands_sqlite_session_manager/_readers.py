@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,6 +9,7 @@ from typing import TypeVar
 import apsw
 
 from ._connection import Connection
+from ._turns import Turn, Turns
 from .errors import DatabaseClosedError
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class Readers:
         self._path = path
         self._connect = connect
         self._idle: deque[Connection] = deque()
-        self._places = threading.BoundedSemaphore(MOST_READERS)
+        self._turns = Turns(MOST_READERS)
 
     def run(self, operation: Callable[[Connection], T], seconds: float) -> T:
         """Return what `operation` returns; all it reads is from one instant.
@@ -37,43 +37,48 @@ class Readers:
             apsw.Error: What SQLite said.
             BaseException: Whatever `operation` raised.
         """
-        with self._places:
-            connection = self._take()
-            connection.patience = seconds
-            try:
-                connection.run("BEGIN")
-                result = operation(connection)
-                connection.run("COMMIT")
-            except apsw.Error:
-                connection.close()
-                raise
-            except BaseException:
-                if connection.in_transaction:
-                    connection.run("ROLLBACK")
-                self._idle.append(connection)
-                raise
-            self._idle.append(connection)
-            return result
-
-    def hold(self) -> None:
-        """Wait until nobody reads, let nobody begin before `release`, and close every connection."""
-        for _ in range(MOST_READERS):
-            self._places.acquire()
+        mine = Turn()
         try:
-            while self._idle:
-                self._idle.pop().close()
-        except BaseException:  # the last to close a file writes its WAL into it, which may fail
-            self.release()
-            raise
+            self._turns.take(mine)
+            return self._read(operation, seconds)
+        finally:
+            try:
+                self._turns.leave(mine)
+            except BaseException:
+                self._turns.leave(mine)
+                raise
 
-    def release(self) -> None:
-        """Let callers read again."""
-        for _ in range(MOST_READERS):
-            self._places.release()
+    def _read(self, operation: Callable[[Connection], T], seconds: float) -> T:
+        connection = self._take()
+        connection.patience = seconds
+        try:
+            connection.run("BEGIN")
+            result = operation(connection)
+            connection.run("COMMIT")
+        except apsw.Error:
+            connection.close()
+            raise
+        except BaseException:
+            if connection.in_transaction:
+                connection.run("ROLLBACK")
+            self._idle.append(connection)
+            raise
+        self._idle.append(connection)
+        return result
+
+    def hold(self, mine: Turn) -> None:
+        """Wait until nobody reads, let nobody begin before `release`, and close every connection."""
+        self._turns.take(mine)
+        while self._idle:
+            self._idle.pop().close()
+
+    def release(self, mine: Turn) -> None:
+        """Let callers read again, also where `hold` failed."""
+        self._turns.leave(mine)
 
     def reset_after_fork(self) -> list[Connection]:
         """Let callers read in a forked child, where no other thread exists; return what it inherited unasked."""
-        self._places = threading.BoundedSemaphore(MOST_READERS)
+        self._turns = Turns(MOST_READERS)
         inherited, self._idle = self._idle, deque()
         return list(inherited)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ._connection import Connection
+from ._turns import Turn
+
+if TYPE_CHECKING:
+    import asyncio  # a command has no loop, and has listed its sessions before this would be imported
 
 Durability = Literal["full", "normal"]
 Operation = Callable[[Connection], None]
@@ -54,55 +56,54 @@ class OneStatement:
         raise NotImplementedError
 
 
-class Request:
+class Request(Turn):
     """An operation that waits for its turn, then for its commit, on a thread of the caller."""
 
-    __slots__ = ("deadline", "done", "error", "leads", "operation", "options", "turn")
+    __slots__ = ("deadline", "error", "operation", "options")
 
-    def __init__(self, operation: Operation | None, options: Options) -> None:
+    def __init__(self, operation: Operation, options: Options) -> None:
+        super().__init__()
         self.operation = operation
         self.options = options
         self.deadline = time.monotonic() + options.busy_timeout
         self.error: BaseException | None = None
-        self.leads = False
-        self.done = False
-        self.turn: threading.Lock | None = None
-
-    def queued(self) -> None:
-        """Get ready to wait."""
-        self.turn = threading.Lock()
-        self.turn.acquire()
-
-    def wake(self) -> None:
-        """Let the caller go on: to lead, or with what came of its operation."""
-        if self.turn is not None:
-            self.turn.release()
-
-    def wait(self) -> None:
-        """Wait for `wake`."""
-        if self.turn is not None:
-            self.turn.acquire()
 
 
 class AsyncRequest(Request):
-    """An operation whose caller awaits a future; a thread of the writer leads for it."""
+    """An operation whose caller awaits a future of its loop; a thread of the writer leads for it."""
 
-    __slots__ = ("_lead", "future")
+    __slots__ = ("_lead", "_loop", "future")
 
-    def __init__(self, operation: Operation, options: Options, lead: Callable[[Request], None]) -> None:
+    def __init__(
+        self,
+        operation: Operation,
+        options: Options,
+        loop: asyncio.AbstractEventLoop,
+        lead: Callable[[AsyncRequest], None],
+    ) -> None:
         super().__init__(operation, options)
-        self.future: Future[None] = Future()
-        self.future.set_running_or_notify_cancel()
+        self._loop = loop
         self._lead = lead
+        self.future: asyncio.Future[None] = loop.create_future()
 
-    def queued(self) -> None:
+    def prepare(self) -> None:
         """Need nothing: the future is what the caller waits for."""
 
     def wake(self) -> None:
-        """Have a thread lead, or finish the future."""
-        if self.leads:
+        """Have a thread lead, or the loop finish the future. Again is fine."""
+        if not self.done:
             self._lead(self)
-        elif self.error is None:
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._finish)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
+
+    def _finish(self) -> None:
+        if self.future.done():
+            return
+        if self.error is None:
             self.future.set_result(None)
         else:
             self.future.set_exception(self.error)

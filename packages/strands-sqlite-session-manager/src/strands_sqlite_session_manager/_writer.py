@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING
 
 import apsw
 
+from ._background import Background
 from ._connection import Connection, ConstraintError
 from ._requests import AsyncRequest, OneStatement, Operation, Options, Request
-from .errors import RAISED_BY_APSW, DatabaseClosedError, translate
+from ._turns import Turn, Turns
+from .errors import RAISED_BY_APSW, DatabaseClosedError, SQLiteSessionError, translate
+
+if TYPE_CHECKING:
+    import asyncio
 
 LARGEST_GROUP = 256
 """How many waiting operations one commit may carry."""
@@ -39,40 +44,41 @@ class Writer:
         self._check = check
         self.connection: Connection | None = None
         self.closed = False
-        self._mutex = threading.Lock()
-        self._busy = False
-        self._queue: deque[Request] = deque()
-        self._threads: ThreadPoolExecutor | None = None
+        self.turns = Turns(1)
+        self._background: Background | None = None
 
     def run(self, operation: Operation, options: Options) -> None:
         """Run `operation` in a transaction; return after the commit that holds it.
 
         Raises:
             SQLiteSessionError: What SQLite said, in this package's terms; nothing was written.
-            BaseException: Whatever `operation` raised; nothing was written.
+            BaseException: Whatever `operation` raised; nothing was written. After an interrupt nobody knows.
         """
-        request, mine = None, False
+        mine = Request(operation, options)
         try:
-            with self._mutex:
-                if self._busy:
-                    request = Request(operation, options)
-                    request.queued()
-                    self._queue.append(request)
-                else:
-                    mine = self._busy = True
-            if mine:
+            if self.turns.enter(mine):
                 self._run_at_once(operation, options)
+            else:
+                self._run_in_turn(mine)
         finally:
-            if mine:
-                self.release()
-        if request is not None:
-            self._run_in_turn(request)
+            try:
+                self.turns.leave(mine)
+            except BaseException:
+                self.turns.leave(mine)
+                raise
+            while not mine.done:  # an interrupt came while another caller was committing it
+                mine.wait()
+                self.turns.leave(mine)
 
-    def submit(self, operation: Operation, options: Options) -> Future[None]:
-        """Run `operation` as `run` does, on another thread; the future is done after the commit."""
-        request = AsyncRequest(operation, options, self._lead_in_thread)
-        if self._enter(request):
-            self._lead_in_thread(request)
+    def submit(self, operation: Operation, options: Options, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+        """Run `operation` as `run` does, on another thread; the future of `loop` is done after the commit."""
+        request = AsyncRequest(operation, options, loop, self._lead_in_thread)
+        try:
+            if self.turns.enter(request):
+                self._lead_in_thread(request)
+        except BaseException:
+            self.turns.leave(request)
+            raise
         return request.future
 
     def run_alone(self, operation: Operation, options: Options) -> None:
@@ -82,51 +88,44 @@ class Writer:
             SQLiteSessionError: What SQLite said, in this package's terms.
             BaseException: Whatever `operation` raised.
         """
-        self.hold()
-        try:
+
+        def run() -> None:
             connection = self._ready_connection(options.busy_timeout, full=options.durability == "full")
             try:
                 operation(connection)
             except BaseException as error:
                 self._roll_back(connection, error)
                 raise
+
+        try:
+            self._run_between(run)
         except RAISED_BY_APSW as error:
             raise translate(error, self._path) from error
-        finally:
-            self.release()
 
-    def hold(self) -> None:
+    def hold(self, mine: Turn) -> None:
         """Wait until no transaction runs, and let none begin before `release`."""
-        request = Request(None, Options())
-        if not self._enter(request):
-            self._await_turn(request)
+        self.turns.take(mine)
 
-    def release(self) -> None:
-        """Let the next in the queue go on."""
-        with self._mutex:
-            request = self._queue.popleft() if self._queue else None
-            self._busy = request is not None
-        if request is not None:
-            request.leads = True
-            request.wake()
+    def release(self, mine: Turn) -> None:
+        """Let the next in the queue go on, also where `hold` was interrupted."""
+        self.turns.leave(mine)
 
     def close(self) -> None:
         """Refuse new operations, let those under way finish, and close the connection."""
-        self.hold()
-        try:
+
+        def close() -> None:
             self.closed = True
+            background, self._background = self._background, None
+            if background is not None:
+                background.close()
             self.drop_connection()
-        finally:
-            self.release()
-        if self._threads is not None:
-            self._threads.shutdown(wait=False)
+
+        self._run_between(close)
 
     def reset_after_fork(self) -> None:
         """Forget, in a forked child, the callers that exist in the parent only. Call it while held."""
-        self._mutex = threading.Lock()
-        self._busy = False
-        self._queue.clear()
-        self._threads = None
+        self.turns = Turns(1)
+        self._background = None
 
     def drop_connection(self) -> None:
         """Close the connection; the next operation opens another. Only while the writer is held or busy."""
@@ -134,26 +133,29 @@ class Writer:
         if connection is not None:
             connection.close()
 
-    def _lead_in_thread(self, request: Request) -> None:
-        """Lead for a caller that has no thread to spend."""
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="strands-sqlite-writer")
+    def _run_between(self, action: Callable[[], None]) -> None:
+        """Run `action` while no transaction runs."""
+        mine = Turn()
         try:
-            self._threads.submit(self._lead_and_wake, request)
-        except RuntimeError:  # no thread can be started: the interpreter is shutting down, or a limit is reached
-            self._threads.shutdown(wait=False, cancel_futures=True)
-            self._threads = None
-            self._lead_and_wake(request)
+            self.turns.take(mine)
+            action()
+        finally:
+            try:
+                self.turns.leave(mine)
+            except BaseException:
+                self.turns.leave(mine)
+                raise
 
-    def _enter(self, request: Request) -> bool:
-        """Take the writer if it is free; else queue `request` and return False."""
-        with self._mutex:
-            if not self._busy:
-                self._busy = True
-                return True
-            request.queued()
-            self._queue.append(request)
-            return False
+    def _lead_in_thread(self, request: AsyncRequest) -> None:
+        """Lead for a caller that has no thread to spend."""
+        background = self._background
+        try:
+            if background is None:
+                background = self._background = Background("strands-sqlite-writer")
+        except RuntimeError:
+            self._lead_for(request)
+        else:
+            background.run(partial(self._lead_for, request))
 
     def _run_at_once(self, operation: Operation, options: Options) -> None:
         full = options.durability == "full"
@@ -166,78 +168,72 @@ class Writer:
             raise translate(error, self._path) from error
 
     def _run_in_turn(self, request: Request) -> None:
-        self._await_turn(request)
-        if request.leads:
+        request.wait()
+        if not request.done:
             self._lead(request)
         if request.error is not None:
             raise request.error
 
-    def _await_turn(self, request: Request) -> None:
-        """Wait for `request` to be served or to lead; a caller that is interrupted meanwhile leaves the queue."""
+    def _lead_for(self, request: AsyncRequest) -> None:
+        mine = Turn()
         try:
-            request.wait()
-        except BaseException:
-            with self._mutex:
-                waits = request in self._queue
-                if waits:
-                    self._queue.remove(request)
-            if not waits:
-                if not (request.done or request.leads):
-                    request.wait()
-                if request.leads:
-                    self.release()
-            raise
-
-    def _lead_and_wake(self, request: Request) -> None:
-        try:
+            if not self.turns.pass_on(request, mine):
+                return  # its caller was interrupted while it asked
             self._lead(request)
         except BaseException as error:  # noqa: BLE001 - nobody else tells the one who awaits it
-            request.error = error
-        request.leads = False
+            request.error, request.done = error, True
+        finally:
+            try:
+                self.turns.leave(mine)
+            except BaseException:
+                self.turns.leave(mine)
+                raise
         request.wake()
 
     def _lead(self, request: Request) -> None:
         """Serve `request` together with those that wait behind it, up to the next one that wants to hold."""
-        group = [request]
-        with self._mutex:
-            while self._queue and len(group) < LARGEST_GROUP and self._queue[0].operation is not None:
-                group.append(self._queue.popleft())
-        self._serve(group)
-
-    def _serve(self, group: list[Request]) -> None:
-        """Run the operations of `group`, whose first is the caller's, wake the others, and pass the writer on."""
+        with self.turns.mutex:
+            group = [request, *self._serve_waiting()]
         try:
             self._commit_together(group)
-        except BaseException:
-            with self._mutex:
-                self._queue.extendleft([request for request in reversed(group[1:]) if not request.done])
-            raise
         finally:
-            for request in group[1:]:
-                if request.done:
-                    request.wake()
-            self.release()
+            try:
+                _wake(group)
+            except BaseException:
+                _wake(group)
+                raise
+
+    def _serve_waiting(self) -> list[Request]:
+        """Return those who wait in front, who are served from here on."""
+        in_front = takewhile(_is_request, islice(self.turns.waiting, LARGEST_GROUP - 1))
+        group = [each for each in in_front if isinstance(each, Request) and not each.done]
+        for each in group:
+            each.served = True
+        return group
 
     def _commit_together(self, group: list[Request]) -> None:
         """Commit the whole group; where an operation fails, commit each alone, so that each gets its own error."""
-        operations = [request.operation for request in group if request.operation is not None]
+        for request in group:
+            request.error = None  # of an attempt that an interrupt ended
+        operations = [request.operation for request in group]
         patience = max(request.deadline for request in group) - time.monotonic()
         full = any(request.options.durability == "full" for request in group)
         try:
             connection = self._ready_connection(patience, full=full)
             self._begin(connection)
-        except Exception as error:  # noqa: BLE001 - nothing has begun: it is everybody's error
+        except (SQLiteSessionError, *RAISED_BY_APSW) as error:  # nothing has begun: it is everybody's error
             for request in group:
                 request.error = self._typed(error)
         else:
             self._finish_together(connection, operations, group)
-        for request in group:
-            request.done = True
+        _mark_done(group)
 
     def _finish_together(self, connection: Connection, operations: list[Operation], group: list[Request]) -> None:
         try:
-            self._finish(connection, operations)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked
+            self._finish(connection, operations, group)
+        except Exception as error:
+            if group[0].done:
+                raise
             if len(group) > 1:
                 for request in group:
                     self._commit_together([request])
@@ -268,13 +264,18 @@ class Writer:
             self._roll_back(connection, error)
             raise
 
-    def _finish(self, connection: Connection, operations: Sequence[Operation]) -> None:
+    def _finish(self, connection: Connection, operations: Sequence[Operation], group: Sequence[Request] = ()) -> None:
         """Run `operations` in the transaction that has begun, and commit: all of them are stored, or none."""
+        commits = False
         try:
             for operation in operations:
                 operation(connection)
+            commits = True
             connection.run("COMMIT")
+            _mark_done(group)
         except BaseException as error:
+            if commits and not (connection.in_transaction or isinstance(error, apsw.Error)):
+                _mark_done(group)  # all is stored: an interrupt came afterwards, the affair of who leads
             self._roll_back(connection, error)
             raise
 
@@ -295,9 +296,29 @@ class Writer:
 
     def _roll_back(self, connection: Connection, error: BaseException) -> None:
         """End the transaction; give the connection up where it cannot be trusted after `error`."""
+        given_up = isinstance(error, (apsw.IOError, apsw.CorruptError))
         try:
             if connection.in_transaction:
                 connection.run("ROLLBACK")
+        except apsw.Error:
+            given_up = True
+            raise
         finally:
-            if isinstance(error, (apsw.IOError, apsw.CorruptError)) or connection.in_transaction:
+            if given_up:
                 self.drop_connection()
+
+
+def _is_request(turn: Turn) -> bool:
+    return isinstance(turn, Request)
+
+
+def _mark_done(group: Sequence[Request]) -> None:
+    for request in group:
+        request.done = True
+
+
+def _wake(group: list[Request]) -> None:
+    """Wake those who were served; the first leads, and does not wait."""
+    for request in group[1:]:
+        if request.done:
+            request.wake()

@@ -208,13 +208,10 @@ class SQLiteSessionManager(RepositorySessionManager, SQLiteSessionRepository, Da
         agent = getattr(event, "agent", None)
         put_back = _sdk.remember(self, agent.agent_id) if agent is not None else _nothing
         try:
-            with self._database.collect() as batch:
-                for step in steps:
-                    step(event)
+            return self._database.collect(lambda: [step(event) for step in steps]), put_back
         except BaseException as error:
             put_back(error)
             raise
-        return batch, put_back
 
 
 class _Callbacks(HookRegistry):
