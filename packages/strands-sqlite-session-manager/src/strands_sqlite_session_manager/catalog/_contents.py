@@ -83,7 +83,7 @@ def read_messages(
 
     def fetch(connection: Connection) -> tuple[str, list[Any], _Blobs]:
         agent = _chosen_agent(connection, session_id, agent_id)
-        count = connection.row(_COUNT, (session_id, agent))[0]
+        count = connection.row(_COUNT, (session_id, agent))[0] if offset < 0 else _LAST
         start = slice(offset, None).indices(count)[0]
         most = count if limit is None else max(0, min(limit, count))
         rows = connection.rows(_MESSAGES, (session_id, agent, most, start))

@@ -93,7 +93,7 @@ class _Position(NamedTuple):
 class _Row(NamedTuple):
     session_id: str
     key: str
-    activity: str | None
+    activity: Any  # None where it was not asked for, or another program has left that in its place
     title: str | None
     metadata: str | None
 
@@ -188,8 +188,8 @@ class _Query:
         limit = min(limit, _MOST)
         rows = self._rows(connection, position, limit + 1)
         shown = rows[:limit]
-        activity = {row.session_id: row.activity for row in shown if row.activity is not None}
-        sessions = describe(connection, (row.session_id for row in shown), activity if self.needs_activity else None)
+        activity = {row.session_id: row.activity for row in shown} if self.needs_activity else None
+        sessions = describe(connection, (row.session_id for row in shown), activity)
         return SessionPage(tuple(sessions), self._encoded(shown[-1]) if len(rows) > limit else None)
 
     def _rows(self, connection: Connection, position: _Position | None, count: int) -> list[_Row]:

@@ -189,9 +189,10 @@ def list_messages(
 ) -> list[sdk.SessionMessage]:
     """Return the agent's messages in the order of their ids, `[offset:offset + limit]` of them as Python slices."""
     part = slice(offset, None if limit is None else offset + limit)
+    from_the_end = any(place is not None and place < 0 for place in (part.start, part.stop))
 
     def fetch(connection: Connection) -> _Found:
-        count = connection.rows(_COUNT_MESSAGES, (session_id, agent_id))[0][0]
+        count = connection.rows(_COUNT_MESSAGES, (session_id, agent_id))[0][0] if from_the_end else _LARGEST
         start, stop, _ = part.indices(count)
         rows = connection.rows(_SELECT_PAGE, (session_id, agent_id, max(0, stop - start), start))
         return rows, _blobs_of(connection, session_id, agent_id, rows)
