@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -17,8 +17,8 @@ from strands_sqlite_session_manager._writer import Writer
 def _acknowledge_early(patch: pytest.MonkeyPatch) -> None:
     """Tell those who await a write that it is done, a moment before it is."""
 
-    def submit(writer: Writer, operation: Any, options: Any) -> Future[None]:
-        future: Future[None] = Future()
+    def submit(writer: Writer, operation: Any, options: Any, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+        future = loop.create_future()
         future.set_result(None)
         threading.Timer(0.003, writer.run, (operation, options)).start()
         return future

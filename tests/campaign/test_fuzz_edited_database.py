@@ -161,10 +161,9 @@ def _set(table: str, column: str, value: str, nth: int) -> Edit:
         without_rowid = connection.execute(f"SELECT count(*) FROM {table} WHERE {own}").get
         if not without_rowid:
             return
-        old = connection.execute(
-            f"SELECT {column} FROM {table} WHERE {own} LIMIT 1 OFFSET ?", (nth % without_rowid,)
-        ).get
-        connection.execute(f"UPDATE OR IGNORE {table} SET {column} = {value} WHERE {own} AND {column} IS ?", (old,))
+        cell = f"CAST({column} AS BLOB)"  # an edit before may have left no UTF-8
+        old = connection.execute(f"SELECT {cell} FROM {table} WHERE {own} LIMIT 1 OFFSET ?", (nth % without_rowid,)).get
+        connection.execute(f"UPDATE OR IGNORE {table} SET {column} = {value} WHERE {own} AND {cell} IS ?", (old,))
 
     return run
 
@@ -272,6 +271,8 @@ SURROGATES = """'{"role":"\\ud800","content":[{"text":"\\udfff"}]}'"""
 @example(edits=[_set("sessions", "title", "x''", 0)])
 @example(edits=[_set("session_tags", "tag", "x''", 0)])
 @example(edits=[_set("session_activity", "last_activity", "x''", 0)])
+@example(edits=[_set("session_activity", "last_activity", "NULL", 0)])
+@example(edits=[_set("sessions", "session_type", value, 0) for value in ("CAST(x'ff80' AS TEXT)", "NULL")])
 @example(edits=[_set("agents", "agent_id", "NULL", 0)])
 @example(edits=[_set("agent_state_history", "changes", "'[1,2]'", 1)])
 @example(edits=[_set("multi_agents", "updated_at", "x'ff00'", 0)])

@@ -19,12 +19,14 @@ from tests.core.processes.conftest import Crew
 
 from .board import Board
 from .effort import EFFORT, LONG
+from .interrupted import SESSIONS
 from .planted_writers import PLANTS
 from .readings import line_of, require_said
 from .sayings import conversation, kept
 from .writers_process import names_of
 
 PROCESSES, SECONDS = 3, 300 * EFFORT if LONG else 3
+INTERRUPTS = 10000 * EFFORT if LONG else 900
 ROOT = Path(__file__).parents[2]
 NOTICED = {
     "acknowledged before the commit": r"AssertionError",  # an own write is not there
@@ -68,6 +70,25 @@ def test_no_reader_ever_sees_less_than_was_acknowledged_or_more_than_was_written
     require_acknowledged(db, Board(board, names_of(PROCESSES)))
 
 
+def test_whoever_is_interrupted_loses_nothing_and_holds_nobody_up(
+    writers: Crew, tmp_path: Path, tried: Counter[str]
+) -> None:
+    """Signals whose handler raises come while messages are written and read and agents made, alone and among others.
+
+    What was acknowledged is stored, what was interrupted is stored whole or not at all, the next call goes on, and
+    those on other threads notice nothing. A process that is stuck says where, and ends without its report.
+    """
+    db, board = tmp_path / "sessions.db", tmp_path / "board"
+    order = {"db": str(db), "board": str(board), "process": 0, "processes": 1, "seconds": 3600}
+    reports = writers.run({**order, "interrupts": INTERRUPTS})
+    assert len(reports) == 1, "it was stuck, and has said on standard error where"
+    (report,) = reports
+    assert report["failed"] == []
+    assert set(report["rounds"]) == {"log", "agent", "object", "keeper", "observer"}
+    tried.update(report["tried"])
+    require_acknowledged(db, Board(board, names_of(1)))
+
+
 @pytest.mark.parametrize(("plant", "noticed"), NOTICED.items())
 def test_readers_notice_what_is_planted(writers: Crew, tmp_path: Path, plant: str, noticed: str) -> None:
     """Writes that are acknowledged early, errors that go to others, bytes that are freed too soon: somebody sees it."""
@@ -93,7 +114,8 @@ def require_acknowledged(db: Path, board: Board) -> None:
             elif not name.startswith("writer") and step:
                 sessions.add(conversation(name, step)[0])
                 require_conversation(store, name, step)
-        assert {info.session_id for info in store.list_sessions(limit=1000).sessions} == sessions
+        found = {info.session_id for info in store.list_sessions(limit=1000).sessions}
+        assert {session for session in found if not session.startswith(SESSIONS)} == sessions
         assert store.verify() == []
     connection = apsw.Connection(str(db))
     assert connection.pragma("integrity_check") == "ok"

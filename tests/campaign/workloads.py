@@ -28,6 +28,7 @@ from strands_sqlite_session_manager import (
     SQLiteStorage,
     _connection,
 )
+from strands_sqlite_session_manager._turns import Turn
 from tests.campaign.survivors import (
     message_fact,
     message_value,
@@ -301,11 +302,12 @@ def groups(disk: Witness, db: Path, durability: Any, chance: random.Random) -> N
                 logs[number].append(some_message(chances[number]))
 
         for place in range(15):
-            writer.hold()
+            turn = Turn()
+            writer.hold(turn)
             calls = [pool.submit(work, number, place) for number in range(THREADS)]
-            while len(writer._queue) < THREADS and not any(call.done() for call in calls):
+            while len(writer.turns.waiting) < THREADS and not any(call.done() for call in calls):
                 os.sched_yield()
-            writer.release()
+            writer.release(turn)
             for call in calls:
                 call.result()
 

@@ -25,6 +25,7 @@ from tests.core.processes.reporting import report
 
 from . import readings
 from .board import Board
+from .interrupted import interrupt
 from .planted_writers import PLANTS
 from .writers import AgentWriter, Keeper, LogWriter, ObjectWriter, together
 
@@ -65,6 +66,10 @@ class Worker:
         self._lock = threading.Lock()
         self.failures: list[str] = []
         self.rounds: Counter[str] = Counter()
+
+    def stop(self) -> None:
+        """Let everybody come to an end."""
+        self._until = 0
 
     def run(self) -> None:
         """Work until the time is over."""
@@ -157,14 +162,30 @@ class Worker:
         self._count("observer")
 
 
+def _interrupt(worker: Worker, db: Path, interrupts: int) -> Counter[str]:
+    """Interrupt a caller on the main thread, who is alone at first, then beside those of `worker`, in peace."""
+    tried = Counter(interrupt(db, interrupts, "alone"))
+    others = threading.Thread(target=worker.run)
+    others.start()
+    try:
+        return tried + Counter(interrupt(db, interrupts // 10, "among others"))
+    finally:
+        worker.stop()
+        others.join()
+
+
 def start(order: dict[str, Any]) -> None:
     if os.fork() == 0:
         try:
             if (plant := order.pop("plant", None)) is not None:
                 PLANTS[plant](pytest.MonkeyPatch())  # it ends with the process
+            interrupts = order.pop("interrupts", 0)
             worker = Worker(**order)
-            worker.run()
-            report(rounds=worker.rounds, failed=[failure[-1500:] for failure in worker.failures[:2]])
+            tried = _interrupt(worker, Path(order["db"]), interrupts) if interrupts else worker.run()
+            failed = [failure[-1500:] for failure in worker.failures[:2]]
+            report(rounds=worker.rounds, tried=tried, failed=failed)
+        except BaseException:  # noqa: BLE001 - the test must hear of it
+            report(rounds={}, tried={}, failed=[traceback.format_exc()])
         finally:
             os._exit(0)
 

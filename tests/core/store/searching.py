@@ -22,12 +22,14 @@ def say(database: Database, *contents: Any, session: str = SESSION, agent: str =
     if read_agent(database, session, agent) is None:
         create_agent(database, session, SessionAgent(agent, {}, {}))
     first = len(list_messages(database, session, agent, None, 0))
-    with database.collect() as batch:
+
+    def append_all() -> None:
         for message_id, content in enumerate(contents, first):
             blocks = [{"text": content}] if isinstance(content, str) else content
             message: Any = {"role": role, "content": blocks}
             create_message(database, session, agent, SessionMessage(message, message_id))
-    batch.commit()
+
+    database.collect(append_all).commit()
 
 
 def redact(database: Database, message_id: int, text: str) -> None:
