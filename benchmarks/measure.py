@@ -7,8 +7,9 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Literal
+from typing import Literal, TypeVar
 
+T = TypeVar("T")
 Unit = Literal["seconds", "times", "bytes", "per second", "count"]
 
 
@@ -110,7 +111,7 @@ def timed(action: Callable[[], object]) -> float:
 
 
 def interleave(subjects: Sequence[Subject], rounds: int, between: Callable[[], object] = lambda: None) -> list[Series]:
-    """Run all subjects in every round, one after the other, and begin each round with another one.
+    """Run all subjects in every round, one after the other, in another order each time.
 
     `between` is called before each turn of a subject.
 
@@ -120,12 +121,18 @@ def interleave(subjects: Sequence[Subject], rounds: int, between: Callable[[], o
     """
     figures: dict[str, list[tuple[float, ...]]] = {subject.name: [] for subject in subjects}
     for number in range(rounds):
-        first = number % len(subjects)
-        for subject in (*subjects[first:], *subjects[:first]):
+        for subject in in_order(subjects, number):
             if subject.rounds is None or number < subject.rounds:
                 between()
                 figures[subject.name].append(_turn(subject))
     return [Series(name, tuple(each)) for name, each in figures.items()]
+
+
+def in_order(items: Sequence[T], number: int) -> list[T]:
+    """Return the items in the order of a round in a Williams design: with others first, and with other neighbours."""
+    count = len(items)
+    zigzag = [place // 2 if place % 2 == 0 else count - 1 - place // 2 for place in range(count)]
+    return [items[(place + number) % count] for place in zigzag]
 
 
 def _turn(subject: Subject) -> tuple[float, ...]:

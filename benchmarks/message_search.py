@@ -134,7 +134,7 @@ def _appends(stack: ExitStack, folder: Path, store: SessionStore, talks: Talks, 
     thread = stack.enter_context(ThreadPoolExecutor(1))
     for name, executor in (("process", process), ("thread", thread)):
         talks.add(behind)
-        quiet = executor.submit(_append, folder, name, _QUIET_APPENDS).result()
+        quiet = executor.submit(_append, folder, name, min(behind, _QUIET_APPENDS)).result()
         begin = perf_counter()
         appends = executor.submit(_append, folder, name, None)
         _search_until_done(folder, store)

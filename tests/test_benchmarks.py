@@ -4,10 +4,12 @@ import asyncio
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any, Literal, cast
 from xml.etree import ElementTree as ET
@@ -20,21 +22,25 @@ from strands.vended_memory_stores.file_memory_store import FileMemoryStore
 from benchmarks import __main__ as command
 from benchmarks import cutting, goals, memories, report, suite
 from benchmarks.adapters import FILE, FLOOR, OURS
-from benchmarks.measure import Result, Series, Subject, interleave, ratio
+from benchmarks.measure import Result, Series, Subject, in_order, interleave, ratio
 from benchmarks.race import __main__ as race_command
 from benchmarks.race import site
 from benchmarks.race.chart import draw
 from benchmarks.race.contest import Contestant, Log
 from benchmarks.race.contestants import CONTESTANTS
-from benchmarks.race.rows import check
+from benchmarks.race.rows import Run, check
+from benchmarks.race.run import CASES
+from benchmarks.race.run import run as run_race
+from benchmarks.race.runs import in_turn
 from benchmarks.race.sizes import QUICK as RACE_QUICK
+from benchmarks.race.together import RUNS, compare, one_more, together
 from benchmarks.scale import FULL, QUICK
 from benchmarks.snapshots import WrittenPages
 from benchmarks.stores import LOCAL
 
 TINY = replace(
-    QUICK, append_rounds=2, append_batch=2, turn_rounds=1, turn_warmup=0, thread_rounds=1, thread_messages=3,
-    open_rounds=1, large_sessions=20, large_rounds=1, image_rounds=1, image_batch=1,
+    QUICK, append_rounds=2, append_batch=2, turn_rounds=1, turn_warmup=0, restore_lengths=(60,), thread_rounds=1,
+    thread_messages=3, open_rounds=1, large_sessions=20, large_rounds=1, image_rounds=1, image_batch=1,
     snapshot_turns=5, growth_turns=(5, 10), growth_cycles=1, snapshot_length=10, save_rounds=1,
     snapshot_restore_rounds=1, search_entries=30, search_rounds=1, checkpoints=3, checkpoint_rounds=1,
 )  # fmt: skip
@@ -146,14 +152,15 @@ def test_a_round_runs_every_subject_that_takes_part() -> None:
     assert ratio(series, "first", "second").value.median == 2.0
 
 
-def test_rounds_begin_with_another_subject() -> None:
-    """Of two subjects that take part in every round, each comes first once in two rounds."""
-    order: list[str] = []
-    subjects = [Subject(name, noting(order, name, 1.0)) for name in ("first", "second")]
+@pytest.mark.parametrize("count", [2, 6, 11])
+def test_rounds_begin_with_another_subject(count: int) -> None:
+    """In as many rounds as there are subjects each comes first once, and behind no other more often than twice."""
+    rounds = [in_order(range(count), number) for number in range(count)]
 
-    interleave(subjects, rounds=2)
-
-    assert order == ["first", "second", "second", "first"]
+    assert [sorted(each) for each in rounds] == [list(range(count))] * count
+    assert sorted(each[0] for each in rounds) == list(range(count))
+    pairs = Counter(pair for each in rounds for pair in itertools.pairwise(each))
+    assert max(pairs.values()) == (1 if count % 2 == 0 else 2)
 
 
 def test_a_figure_stands_beside_its_goal(tmp_path: Path) -> None:
@@ -233,14 +240,16 @@ TINY_RACE = replace(
 )  # fmt: skip
 
 
-def race(tmp_path: Path, *names: str, contestants: Sequence[Contestant] = CONTESTANTS) -> dict[str, Any]:
-    found = race_command.run(tmp_path, TINY_RACE, names, contestants)
+def race(
+    tmp_path: Path, *names: str, contestants: Sequence[Contestant] = CONTESTANTS, number: int = 0, of: int = 1
+) -> dict[str, Any]:
+    found = run_race(tmp_path, TINY_RACE, names, contestants, Run(number, of, tmp_path / "kept"))
     assert found["failures"] == {}
     return found
 
 
 @pytest.mark.parametrize(
-    "case", sorted(set(race_command.CASES) - {"processes", "interpreters"})
+    "case", sorted(set(CASES) - {"processes", "interpreters"})
 )  # these two start the SDK in many processes
 def test_who_takes_part_in_the_race_is_measured(case: str, tmp_path: Path) -> None:
     """In each row everyone has a positive figure and a ratio, or is left out with a reason; no file is left behind."""
@@ -258,7 +267,7 @@ def test_who_takes_part_in_the_race_is_measured(case: str, tmp_path: Path) -> No
         assert everyone <= {*figures, *row["left_out"]} | {"ours"}
         assert not set(figures) & set(row["left_out"])
     assert found["rows"]
-    assert list(tmp_path.iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} <= {"kept"}
 
 
 def test_who_is_not_installed_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -270,6 +279,96 @@ def test_who_is_not_installed_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     assert "left out: nobody: no-such-package: not installed" in capsys.readouterr().out
     assert [figure["name"] for figure in found["rows"][0]["figures"]] == ["ours"]
     assert found["rows"][0]["left_out"] == {"nobody": "no-such-package: not installed"}
+
+
+def test_runs_share_the_large_files_and_none_of_their_sessions(tmp_path: Path) -> None:
+    """A run goes on with the large files of the runs before, and appends to and reads what none of them has touched."""
+    sizes = []
+    for number in range(2):
+        race(tmp_path, "scale", contestants=CONTESTANTS[:1], number=number, of=2)
+        with closing(apsw.Connection(str(next((tmp_path / "kept").rglob("race.db"))))) as connection:
+            lengths = connection.execute("SELECT count(*) FROM messages GROUP BY session_id").fetchall()
+        sizes.append(sorted(length for (length,) in lengths))
+
+    appended = 2 * 2  # rounds, and in each of them as many as there are sessions for two runs
+    assert sizes == [[100] * (20 - appended) + [101] * appended, [100] * (20 - 2 * appended) + [101] * 2 * appended]
+
+
+def test_several_runs_are_put_together(tmp_path: Path) -> None:
+    """A figure is the median of the runs, one of them in a process of its own; a ratio says where one more would be."""
+    (alone,) = in_turn(tmp_path, TINY_RACE, ["append"], CONTESTANTS[:3], 1)
+    runs = [alone, *(race(tmp_path, "append", contestants=CONTESTANTS[:3]) for _ in range(2))]
+    found = together(runs)
+
+    ours, *others = found["rows"][0]["figures"]
+    assert ours["ratio"] is None
+    assert ours["median"] == sorted(each["median"] for each in ours["runs"])[1]
+    for name in (each["name"] for each in others):
+        ((_, _, ratio, spread),) = [each for each in compare(found, found) if each[1] == name]
+        measured = [each[2] for run in runs for each in compare(run, found) if each[1] == name]
+        assert len(set(measured)) == 3
+        assert spread.lower < min(measured) <= ratio <= max(measured) < spread.upper
+    assert site.comparison(found, found) == "2 of 2 ratios are where the site expects them"
+    failed = {**runs[0], "rows": [], "failures": {"append": "why"}}
+    assert together([*runs[1:], failed])["rows"] == []
+    assert together([*runs[1:], failed])["failures"] == {"append, run 3": "why"}
+    noted = {**runs[0], "rows": [{**runs[0]["rows"][0], "notes": ["one message is missing"]}]}
+    assert together([*runs[1:], noted])["rows"][0]["notes"] == ["in run 3: one message is missing"]
+
+
+def test_a_ratio_elsewhere_is_named() -> None:
+    """A run whose ratio several runs would not expect is told so; one that only rounds to their limit is not."""
+
+    def found(median: float, lower: float, upper: float) -> dict[str, Any]:
+        ratio = {"median": median, "lower": lower, "upper": upper, "count": 3}
+        return {"rows": [{"name": "append", "figures": [{"name": "others", "ratio": ratio}]}]}
+
+    published = found(1.5, 1.2, 1.8)
+
+    assert site.comparison(found(1.84, 1, 2), published) == "1 of 1 ratios are where the site expects them"
+    assert site.comparison(found(2.5, 1, 3), published).splitlines()[:2] == [
+        "0 of 1 ratios are where the site expects them",
+        "  append: others: 2.5, not 1.5 (1.2 \N{EN DASH} 1.8)",
+    ]
+
+
+@pytest.mark.parametrize("number", RUNS)
+def test_one_more_run_is_where_it_is_expected(number: int) -> None:
+    """Of runs whose ratios scatter by a tenth, one more lies in the range that is given with them 95 times of 100."""
+    random = Random(number)
+
+    def draw_ratio() -> float:
+        return 3 * math.exp(random.gauss(0, 0.1))
+
+    inside = 0
+    for _ in range(4_000):
+        spread = one_more([draw_ratio() for _ in range(number)])
+        inside += spread.lower <= draw_ratio() <= spread.upper
+    assert 0.94 < inside / 4_000 < 0.96
+
+
+def test_a_run_that_dies_is_an_error(tmp_path: Path) -> None:
+    """Where the process of a run ends before it has figures, the command says with which exit code."""
+    with pytest.raises(RuntimeError, match="ended with exit code 1"):
+        next(in_turn(tmp_path, TINY_RACE, ["append"], [cast("Contestant", None)], 1))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--site", "--only", "append"], "--site goes without --only"),
+        (["--site"], "--site needs --runs"),
+        (["--site", "--runs", "3", "--quick"], "--site goes without --only, --without and --quick"),
+        (["--runs", "2"], "invalid choice: 2"),
+        (["--compare", "--quick"], "--compare goes without --quick"),
+    ],
+    ids=["a part", "one run", "smaller files", "two runs", "smaller files to compare"],
+)
+def test_the_site_takes_whole_races_only(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The site is not written from some of the cases, nor from runs that say too little of one more."""
+    with pytest.raises(SystemExit):
+        race_command.main(arguments)
+    assert told in capsys.readouterr().err
 
 
 def test_a_contestant_that_forgets_does_not_count() -> None:

@@ -18,7 +18,7 @@ from strands.types.content import Message
 
 from benchmarks import material
 from benchmarks.race.contest import Action, Store
-from benchmarks.race.loops import Loop
+from benchmarks.race.loops import Loops
 from benchmarks.race.settings import settings_of_file
 
 _APP = {"app_name": "race", "user_id": "user"}
@@ -48,13 +48,13 @@ def _part(block: Any) -> types.Part:
 
 
 class ADKLog:
-    """A session on an event loop of its own."""
+    """A session of the service."""
 
-    def __init__(self, service: SqliteSessionService, session: Session, loop: Loop) -> None:
-        """Append to `session` through `service`, on `loop`."""
+    def __init__(self, service: SqliteSessionService, session: Session, loops: Loops) -> None:
+        """Append to `session` through `service`, on `loops`."""
         self._service = service
         self._session = session
-        self._loop = loop
+        self._loops = loops
         self._turns = enumerate(material.turns())
 
     def fill(self, messages: Sequence[Message]) -> None:
@@ -65,24 +65,24 @@ class ADKLog:
     def storing(self, message: Message) -> Action:
         """Prepare the event of the message."""
         event = to_event(message)
-        return lambda: self._loop.run(self._service.append_event(self._session, event))
+        return lambda: self._loops.run(self._service.append_event(self._session, event))
 
     def read(self) -> Sequence[object]:
         """Return all events."""
-        events: Sequence[object] = self._loop.run(self._get()).events
+        events: Sequence[object] = self._loops.run(self._get()).events
         return events
 
     def newest(self, count: int) -> Sequence[object]:
         """Return the newest events."""
         newest = GetSessionConfig(num_recent_events=count)
-        events: Sequence[object] = self._loop.run(self._get(newest)).events
+        events: Sequence[object] = self._loops.run(self._get(newest)).events
         return events
 
     def cycle(self) -> float:
         """Play turns as its runner does it: it reads the session, then appends an event for each message."""
         turns = len(material.TURN_SIZES)
         played = itertools.islice(self._turns, turns)
-        return sum(self._loop.run(self._turn(number, messages)) for number, messages in played) / turns
+        return sum(self._loops.run(self._turn(number, messages)) for number, messages in played) / turns
 
     async def _turn(self, number: int, messages: Sequence[Message]) -> float:
         events = [
@@ -107,16 +107,15 @@ class ADKStore:
     def __init__(self, path: Path, stack: ExitStack) -> None:
         """Keep the sessions in the file at `path`, until `stack` ends."""
         self._service = SqliteSessionService(str(path))
-        self._stack = stack
+        self._loops = stack.enter_context(Loops())
         self.log("settings")
         self.settings = f"{settings_of_file(path)}; a new connection, in a new thread, for each call"
 
     def log(self, session_id: str, stored: int = 0) -> ADKLog:
         """Open a session, or make it."""
-        loop = self._stack.enter_context(Loop())
-        found = loop.run(self._service.get_session(**_APP, session_id=session_id))
-        session = found or loop.run(self._service.create_session(**_APP, session_id=session_id))
-        return ADKLog(self._service, session, loop)
+        found = self._loops.run(self._service.get_session(**_APP, session_id=session_id))
+        session = found or self._loops.run(self._service.create_session(**_APP, session_id=session_id))
+        return ADKLog(self._service, session, self._loops)
 
 
 @contextmanager

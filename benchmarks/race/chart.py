@@ -26,7 +26,7 @@ PANELS: Mapping[str, str] = {
 
 _WIDTH, _COLUMN, _NAME, _BAR, _VALUE = 960, 460, 190, 190, 75
 _LINE, _HEAD, _MARGIN, _FOOT = 19, 42, 10, 24
-_DECADES = (-2, 3)
+_DECADES = (-2, 4)
 
 _STYLE = """
 .page{fill:#ffffff}.text{fill:#24292f}.soft{fill:#57606a}.grid{stroke:#d0d7de}.one{stroke:#57606a}
@@ -52,10 +52,13 @@ def draw(found: Mapping[str, Any]) -> str:
     environment = found["environment"]
     foot = (
         f"{environment['python']}, SQLite {environment['sqlite']}, {environment['file system']}, 4 KiB append +"
-        f" fsync {environment['4 KiB append + fsync']}, load {environment['load']}"
+        f" fsync {environment['4 KiB append + fsync']}"
     )
     times = f"\N{MULTIPLICATION SIGN} {OURS}"
-    head = f"{times}, on a logarithmic scale: to the right of the line is more than ours needs, to the left is less"
+    head = (
+        f"{times}, on a logarithmic scale: right of the line is more than ours needs, left of it less;"
+        " thin lines: where one more run would be"
+    )
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {top + _FOOT:.0f}" role="img">',
         f"<title>{escape(head)}</title><style>{_STYLE}</style>",

@@ -24,11 +24,14 @@ _IN_MEMORY = "its objects are in this process, not in files"
 _ON_SERVER = "its objects are in another process"
 _REQUESTS = "a million requests; what one costs does not depend on them"
 _FLOOR_ONLY = "a floor is no package"
+_CONNECTS = "opens a connection with its first operation, which is this one"
+_DECODES = "most of it is the SDK's `SessionMessage.from_dict`"
 _EACH_PROCESS = "each process would have a server of its own"
 
 _REMOTE_LEFT_OUT = {
     "scale-append": _REQUESTS,
     "scale-restore": _REQUESTS,
+    "scale-bytes": _REQUESTS,
     "processes": _EACH_PROCESS,
     "snapshot-bytes": _ON_SERVER,
     "snapshot-turn": "measured as a turn above; its objects do not grow",
@@ -63,7 +66,7 @@ CONTESTANTS = (
         FLOOR,
         f"{_STORES}:open_floor",
         ("apsw",),
-        "one prepared INSERT, nothing checked; the least work at this durability",
+        "one prepared INSERT, nothing checked, with checkpoints as ours; the least work of this kind",
         left_out=_FLOOR_LEFT_OUT,
         differs=_FLOOR_DIFFERS,
     ),
@@ -81,20 +84,23 @@ CONTESTANTS = (
         (),
         "written for the race after the tables of 0.1.0: the SDK's record as JSON in one row, a commit each",
         left_out={"import": "not a package", "memory": "not a package"},
-        differs={"threads": "one connection behind a lock"},
+        differs={"threads": "one connection behind a lock", "restore": _DECODES},
     ),
     Contestant(
         FILES,
         f"{_STORES}:open_files",
         (_SDK,),
         "one JSON file for each message",
-        differs={"snapshot-bytes": "the latest state only; counted is the length of the files, not their blocks"},
+        differs={
+            "restore": _DECODES,
+            "snapshot-bytes": "the latest state only; counted is the length of the files, not their blocks",
+        },
     ),
     Contestant(
         MOTO,
         f"{_STORES}:open_moto",
         (_SDK, "moto"),
-        "one object for each message, in a mock of S3 without a network: the client's own cost",
+        "one object for each message, in a mock of S3 without a network: what client and mock cost",
         "remote",
         {
             **_REMOTE_LEFT_OUT,
@@ -124,13 +130,17 @@ CONTESTANTS = (
         "slow",
         {"newest": "a checkpoint is read as a whole"},
         {
-            "append": "one `put`; it writes all messages again, so it grows with the conversation",
-            "turn": "reads the state; a checkpoint for the input and after each step, and the writes between them",
+            "append": "one `put`; it writes all messages again, so it grows with the conversation"
+            " (but with channels of the beta `DeltaChannel`)",
+            "turn": "reads the state; a checkpoint for the input and after each step, and the writes between them;"
+            " a graph saves some of it while its next step runs",
             "restore": "reads the latest checkpoint",
             "scale-append": "one checkpoint for each session; with all hundred the file would be 50 times the size",
             "scale-restore": "its file holds one checkpoint for each session",
+            "scale-bytes": "one checkpoint for each session",
             "snapshot-bytes": "every checkpoint is kept: any past step can be gone back to",
-            "image": "base64 in the state, which every later checkpoint holds again",
+            "image": "base64 in the state, made before the time counts; every later checkpoint holds it again",
+            "import": "the saver alone, without LangGraph's graphs",
             "threads": "one connection behind a lock, as it ships",
         },
     ),
@@ -143,8 +153,11 @@ CONTESTANTS = (
             "turn": "reads the whole session, then adds the input and each answer; it has no state of an agent",
             "newest": "items, not messages",
             "snapshot-bytes": "messages only; the past cannot be gone back to",
-            "image": "base64 in the item",
+            "image": "base64 in the item, made before the time counts",
             "threads": "an event loop for each thread",
+            "scale-append": _CONNECTS,
+            "scale-restore": _CONNECTS,
+            "import": "with all of the OpenAI SDK",
         },
     ),
     Contestant(

@@ -44,13 +44,16 @@ def turn(race: Race) -> Iterator[Row]:
     """Measure what a turn of an agent asks of the store."""
     sizes = race.sizes
     with ExitStack() as stack:
-        subjects = []
+        subjects, logs = [], []
         for contestant, store in race.stores(stack, "turn"):
             log = store.log(_SESSION)
             for _ in range(sizes.turn_warmup):
                 log.cycle()
             subjects.append(Subject(contestant.name, log.cycle, rounds=rounds(contestant)))
+            logs.append(log)
         series = interleave(subjects, sizes.turn_rounds, sizes.between)
+        for log, each in zip(logs, series, strict=True):
+            check(log, (sizes.turn_warmup + len(each.rounds)) * sum(material.TURN_SIZES))
     first = sizes.turn_warmup * sum(material.TURN_SIZES)
     last = first + sizes.turn_rounds * sum(material.TURN_SIZES)
     note = (

@@ -63,11 +63,11 @@ def threads(race: Race) -> Iterator[Row]:
     """Measure eight threads that append to eight sessions of one store."""
     length = race.sizes.crowd_messages
     with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(THREADS))
+        pools = [stack.enter_context(ThreadPoolExecutor(1)) for _ in range(THREADS)]
         subjects, teams = [], {}
         for contestant, store in race.stores(stack, "threads"):
             team = [Writer(store.log(f"session-{number}")) for number in range(THREADS)]
-            work = partial(_append_together, pool, team, length)
+            work = partial(_append_together, pools, team, length)
             subjects.append(Subject(contestant.name, work, rounds=rounds(contestant)))
             teams[contestant.name] = team
         series = interleave(subjects, race.sizes.thread_rounds, race.sizes.between)
@@ -76,8 +76,10 @@ def threads(race: Race) -> Iterator[Row]:
     yield race.row("threads", title, "per second", series, *_notes(troubles))
 
 
-def _append_together(pool: ThreadPoolExecutor, team: Sequence[Writer], length: int) -> float:
+def _append_together(pools: Sequence[ThreadPoolExecutor], team: Sequence[Writer], length: int) -> float:
+    """Let each writer append on a thread of its own; return how many messages per second were acknowledged."""
     begins: list[float] = []
+    before = sum(writer.acknowledged for writer in team)
     barrier = Barrier(len(team), action=lambda: begins.append(perf_counter()))
 
     def work(writer: Writer, actions: Sequence[Action]) -> float:
@@ -85,8 +87,9 @@ def _append_together(pool: ThreadPoolExecutor, team: Sequence[Writer], length: i
         writer.append(actions)
         return perf_counter()
 
-    jobs = [pool.submit(work, writer, writer.prepare(length)) for writer in team]
-    return len(team) * length / (max(job.result() for job in jobs) - begins[0])
+    jobs = [pool.submit(work, each, each.prepare(length)) for pool, each in zip(pools, team, strict=True)]
+    end = max(job.result() for job in jobs)
+    return (sum(writer.acknowledged for writer in team) - before) / (end - begins[0])
 
 
 def _sum(counters: Iterator[Counter[str]]) -> Counter[str]:
@@ -157,8 +160,9 @@ def _write(folder: Path, session_id: str, entered: Sequence[Contestant], sizes: 
 
 
 def _step(writer: Writer, length: int) -> float:
-    actions = writer.prepare(length)
+    """Return the seconds that `length` messages take, were all acknowledged as quickly as those that are."""
+    actions, before = writer.prepare(length), writer.acknowledged
     _meet()
     begin = perf_counter()
     writer.append(actions)
-    return perf_counter() - begin
+    return (perf_counter() - begin) * length / max(1, writer.acknowledged - before)

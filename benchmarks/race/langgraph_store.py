@@ -62,9 +62,14 @@ class LangGraphLog:
         self._put()
 
     def storing(self, message: Message) -> Action:
-        """Add the message to the state, and prepare to store a checkpoint of it."""
-        self._messages.append(to_langchain(message))
-        return self._put
+        """Prepare to add the message to the state and to store a checkpoint of it."""
+        converted = to_langchain(message)
+
+        def put() -> None:
+            self._messages.append(converted)
+            self._put()
+
+        return put
 
     def read(self) -> Sequence[Any]:
         """Return the messages in the latest checkpoint."""

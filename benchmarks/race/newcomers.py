@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from benchmarks.measure import Series
+from benchmarks.measure import Series, in_order
 from benchmarks.race import probe
 from benchmarks.race.contestants import ADK, FILES, LANGGRAPH, OPENAI, OURS
 from benchmarks.race.rows import Race, Row
@@ -30,22 +30,16 @@ def interpreters(race: Race) -> Iterator[Row]:
         _run(folder, name, 0)  # compiles what it imports, as an installation does
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for number in range(race.sizes.probe_rounds):
-        first = number % len(names)
-        for name in (*names[first:], *names[:first]):
+        for name in in_order(names, number):
             found[name].append(_run(folder, name, race.sizes.probe_messages))
     seconds = [Series(name, tuple((each["import"],) for each in found[name])) for name in names]
     note = f"ours and {FILES} contain the import of strands-agents, which an agent needs in any case"
     yield race.row("import", "import in a new interpreter, everything compiled", "seconds", seconds, note)
     peaks = [Series(name, tuple((each["peak"],) for each in found[name])) for name in names]
-    bare = min(each["before"] for runs in found.values() for each in runs)
-    imported = ", ".join(f"{name} {_mib(min(each['imported'] for each in found[name]))}" for name in names)
     title = f"the most memory of a process that stores {race.sizes.probe_messages:,} messages and reads them"
-    notes = (f"Python alone {_mib(bare)}; after the imports {imported}",)
-    yield race.row("memory", title, "bytes", peaks, *notes)
-
-
-def _mib(size: int) -> str:
-    return f"{size / 1024 / 1024:,.0f} MiB"
+    yield race.row("memory", title, "bytes", peaks)
+    imported = [Series(name, tuple((each["imported"],) for each in found[name])) for name in names]
+    yield race.row("memory-imported", "memory of a process after the import", "bytes", imported, kind="memory")
 
 
 def _run(folder: Path, name: str, length: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from strands.types.content import Message
 
 from benchmarks import material
 from benchmarks.race.contest import Action, Store
-from benchmarks.race.loops import Loop
+from benchmarks.race.loops import Loops
 from benchmarks.race.settings import settings_of_file
 
 
@@ -45,36 +45,36 @@ def _item(role: str, block: Any) -> dict[str, Any]:
 
 
 class OpenAILog:
-    """A session on an event loop of its own; every call goes through one of its threads, as the session does it."""
+    """A session; every call goes through a thread of the event loop, as the session does it."""
 
-    def __init__(self, session: SQLiteSession, loop: Loop) -> None:
-        """Run the session on `loop`."""
+    def __init__(self, session: SQLiteSession, loops: Loops) -> None:
+        """Run the session on `loops`."""
         self._session = session
-        self._loop = loop
+        self._loops = loops
         self._turns = material.turns()
 
     def fill(self, messages: Sequence[Message]) -> None:
         """Add all items in one call."""
         items = [item for message in messages for item in to_items(message)]
-        self._loop.run(self._session.add_items(items))
+        self._loops.run(self._session.add_items(items))
 
     def storing(self, message: Message) -> Action:
         """Prepare the items of the message."""
         items = to_items(message)
-        return lambda: self._loop.run(self._session.add_items(items))
+        return lambda: self._loops.run(self._session.add_items(items))
 
     def read(self) -> Sequence[object]:
         """Return all items."""
-        return self._loop.run(self._session.get_items())
+        return self._loops.run(self._session.get_items())
 
     def newest(self, count: int) -> Sequence[object]:
         """Return the newest items."""
-        return self._loop.run(self._session.get_items(limit=count))
+        return self._loops.run(self._session.get_items(limit=count))
 
     def cycle(self) -> float:
         """Play turns as the SDK's runner does it: it reads the session, adds what was asked, then each answer."""
         turns = len(material.TURN_SIZES)
-        return sum(self._loop.run(self._turn(next(self._turns))) for _ in range(turns)) / turns
+        return sum(self._loops.run(self._turn(next(self._turns))) for _ in range(turns)) / turns
 
     async def _turn(self, messages: Sequence[Message]) -> float:
         ask, *answers = [to_items(message) for message in messages]
@@ -93,6 +93,7 @@ class OpenAIStore:
         """Keep the sessions in the file at `path`, until `stack` ends."""
         self._path = path
         self._stack = stack
+        self._loops = stack.enter_context(Loops())
         self.log("settings")
         self.settings = f"{settings_of_file(path)}; a connection for each thread, behind a lock for each file"
 
@@ -100,7 +101,7 @@ class OpenAIStore:
         """Open a session."""
         session = SQLiteSession(session_id, self._path)
         self._stack.callback(session.close)
-        return OpenAILog(session, self._stack.enter_context(Loop()))
+        return OpenAILog(session, self._loops)
 
 
 @contextmanager

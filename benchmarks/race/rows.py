@@ -14,7 +14,7 @@ from benchmarks.race.contestants import OURS
 from benchmarks.race.sizes import Sizes
 
 _BATCHES = {"quick": 1_000, "slow": 5, "remote": 5}
-_ROUNDS = {"quick": None, "slow": 10, "remote": 5}
+_ROUNDS = {"quick": None, "slow": None, "remote": 2}
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,21 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Run:
+    """One of several runs.
+
+    Attributes:
+        number: Which one, counted from 0.
+        of: How many there are.
+        kept: A folder for files that the runs after this one use again.
+    """
+
+    number: int
+    of: int
+    kept: Path
+
+
+@dataclass(frozen=True)
 class Race:
     """A run: where its files are, how much it measures, and who takes part.
 
@@ -75,6 +90,7 @@ class Race:
         sizes: How much is measured.
         contestants: Who takes part.
         absent: Who does not, each with the reason.
+        run: Which run it is.
         settings: How each treats the disk, noted when it is opened.
     """
 
@@ -82,6 +98,7 @@ class Race:
     sizes: Sizes
     contestants: Sequence[Contestant]
     absent: dict[str, str]
+    run: Run
     settings: dict[str, str] = field(default_factory=dict)
 
     def entered(self, row: str) -> list[Contestant]:

@@ -11,10 +11,12 @@ _JOURNALS = {"wal": "WAL", "delete": "rollback journal"}
 
 
 def sqlite_settings(connection: sqlite3.Connection) -> str:
-    """Return the journal and the synchronous mode of a connection."""
+    """Return the journal and the synchronous mode of a connection, and the version of SQLite."""
     ((journal,),) = connection.execute("PRAGMA journal_mode").fetchall()
     ((synchronous,),) = connection.execute("PRAGMA synchronous").fetchall()
-    return f"{_JOURNALS.get(journal, journal)}, synchronous {_SYNCHRONOUS[synchronous]}"
+    return (
+        f"{_JOURNALS.get(journal, journal)}, synchronous {_SYNCHRONOUS[synchronous]}, SQLite {sqlite3.sqlite_version}"
+    )
 
 
 def settings_of_file(path: Path) -> str:

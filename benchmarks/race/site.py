@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measure import Spread
 from benchmarks.race.chart import draw
+from benchmarks.race.together import compare
 from benchmarks.report import value_words
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -46,23 +49,42 @@ def row_lines(row: Mapping[str, Any]) -> str:
     """Return one row for the terminal."""
     lines = [f"{row['name']}: {row['title']}", *(f"  ({note})" for note in row["notes"])]
     for figure in row["figures"]:
-        median, quartiles, against = _words(figure, row["unit"])
-        lines.append(f"  {figure['name']:<{_WIDTH}} {median:>12}  {quartiles:<26} {against}".rstrip())
+        median, around, against = _words(figure, row["unit"])
+        lines.append(f"  {figure['name']:<{_WIDTH}} {median:>12}  {around:<26} {against}".rstrip())
     lines += [f"  left out: {each}" for each in _left_out(row)]
     return "\n".join(lines)
 
 
+def comparison(found: Mapping[str, Any], published: Mapping[str, Any]) -> str:
+    """Return how many ratios of a run are where several runs put one more, and name those that are not."""
+    compared = list(compare(found, published))
+    outside = [
+        f"  {row}: {name}: {_times(ratio)}, not {_ratio_words(asdict(spread))}"
+        for row, name, ratio, spread in compared
+        if not _is_within(ratio, spread)
+    ]
+    count = len(compared)
+    told = f"{count - len(outside)} of {count} ratios are where the site expects them"
+    by_chance = ["by chance 1 of 20 is elsewhere, and several at once where ours had a bad moment"] if outside else []
+    return "\n".join([told, *outside, *by_chance])
+
+
+def _is_within(ratio: float, spread: Spread) -> bool:
+    """Tell whether a ratio lies in a range, as far as the tables show its digits."""
+    return spread.lower <= ratio <= spread.upper or _times(ratio) in {_times(spread.lower), _times(spread.upper)}
+
+
 def _words(figure: Mapping[str, Any], unit: Any) -> tuple[str, str, str]:
-    """Return a figure's median, its quartiles, and its ratio to the reference with its quartiles."""
-    several = figure["count"] > 1
-    quartiles = f"{value_words(figure['lower'], unit)} {_TO} {value_words(figure['upper'], unit)}" if several else ""
+    """Return a figure's median, its range, and its ratio to the reference with its range, where they have any."""
     against = figure["ratio"]
-    if against is None:
-        return value_words(figure["median"], unit), quartiles, ""
-    words = _times(against["median"])
-    if against["count"] > 1:
-        words += f" ({_times(against['lower'])} {_TO} {_times(against['upper'])})"
-    return value_words(figure["median"], unit), quartiles, words
+    ends = [value_words(figure[end], unit) for end in ("lower", "upper")]
+    around = f" {_TO} ".join(ends) if ends[0] != ends[1] else ""
+    return value_words(figure["median"], unit), around, _ratio_words(against) if against else ""
+
+
+def _ratio_words(ratio: Mapping[str, Any]) -> str:
+    lower, median, upper = (_times(ratio[part]) for part in ("lower", "median", "upper"))
+    return median if lower == upper else f"{median} ({lower} {_TO} {upper})"
 
 
 def _times(ratio: float) -> str:
@@ -93,12 +115,12 @@ def _markdown(found: Mapping[str, Any]) -> Iterator[str]:
 def _row(row: Mapping[str, Any]) -> Iterator[str]:
     yield f"### {row['title'][0].upper()}{row['title'][1:]}"
     yield ""
-    yield f"| | median | quartiles | {_TIMES} {row['reference']} (quartiles) | what differs in this row |"
+    yield f"| | median | runs | {_TIMES} {row['reference']} (one more run) | what differs in this row |"
     yield "|---|---:|---:|---:|---|"
     for figure in row["figures"]:
-        median, quartiles, against = _words(figure, row["unit"])
+        median, around, against = _words(figure, row["unit"])
         name = f"**{figure['name']}**" if figure["name"] == row["reference"] else figure["name"]
-        yield f"| {name} | {median} | {quartiles} | {against} | {figure['differs']} |"
+        yield f"| {name} | {median} | {around} | {against} | {figure['differs']} |"
     if row["notes"]:
         yield ""
         yield ". ".join(f"{note[0].upper()}{note[1:]}" for note in row["notes"]) + "."

@@ -29,7 +29,7 @@ class Sizes:
         image_rounds: Rounds of images, one in each.
         search_entries: Entries of 1 KiB that are searched.
         search_messages: Messages of 1 KB that are searched.
-        search_rounds: Rounds of searches, three in each.
+        search_rounds: Rounds of searches, of messages three in each.
         probe_rounds: Rounds of new interpreters.
         probe_messages: Messages that each of them stores and reads.
         settles: Whether each turn waits until the disk has what others left to it, so that no fsync pays for them.
@@ -67,24 +67,24 @@ def _nothing() -> None:
 
 
 FULL = Sizes(
-    append_rounds=20,
+    append_rounds=9,
     append_batch=25,
     stored=100,
-    turn_rounds=12,
+    turn_rounds=6,
     turn_warmup=4,
     restore_lengths=(100, 1_000),
-    restore_rounds=11,
-    thread_rounds=9,
-    process_rounds=9,
+    restore_rounds=5,
+    thread_rounds=5,
+    process_rounds=5,
     crowd_messages=25,
     sessions=10_000,
-    scale_rounds=12,
+    scale_rounds=6,
     snapshot_turns=200,
-    image_rounds=11,
+    image_rounds=6,
     search_entries=10_000,
     search_messages=100_000,
     search_rounds=5,
-    probe_rounds=7,
+    probe_rounds=3,
     probe_messages=1_000,
 )
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+import apsw
 import boto3  # type: ignore[import-untyped]  # it brings no types
 from moto import mock_aws
 from strands.session import FileSessionManager, RepositorySessionManager, S3SessionManager
@@ -100,6 +101,10 @@ class StrandsStore:
         return self._kind(self._opener(session_id), session_id, stored)
 
 
+def _settings(durability: Durability) -> str:
+    return f"WAL, synchronous {durability.upper()}, SQLite {apsw.sqlite_lib_version()}"
+
+
 @contextmanager
 def _ours(folder: Path, durability: Durability) -> Iterator[Store]:
     with ExitStack() as stack:
@@ -107,14 +112,14 @@ def _ours(folder: Path, durability: Durability) -> Iterator[Store]:
         def opener(session_id: str) -> RepositorySessionManager:
             return stack.enter_context(SQLiteSessionManager(session_id, folder / "race.db", durability=durability))
 
-        yield StrandsStore(f"WAL, synchronous {durability.upper()}", opener)
+        yield StrandsStore(_settings(durability), opener)
 
 
 @contextmanager
 def _floor(folder: Path, durability: Durability) -> Iterator[Store]:
     floor = LockedFloor(folder / "race.db", durability, busy_seconds=30)
     try:
-        settings = f"WAL, synchronous {durability.upper()}"
+        settings = _settings(durability)
         yield StrandsStore(settings, lambda session_id: RepositorySessionManager(session_id, floor), FloorLog)
     finally:
         floor.close()
