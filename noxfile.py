@@ -277,7 +277,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def campaign(session: nox.Session) -> None:
-    """Lose power, kill processes, fail disks and feed nonsense, for an hour or more; the gate does it for seconds."""
+    """Lose power, kill processes, fail disks and feed nonsense, for most of an hour; the gate does it for seconds."""
     _sync(session, "test")
     effort = os.environ.get("STRANDS_SQLITE_CAMPAIGN", "2")
     endless = "--override-ini=faulthandler_timeout=0"  # here a test may take hours

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.retries.standard import ExponentialBackoff
 from moto import mock_aws
 
 from strands_sqlite_s3_mirror import _client
@@ -15,7 +16,7 @@ from strands_sqlite_session_manager._schema import open_database
 
 from .proxy import Proxy
 from .pushing import add_session
-from .servers import Server, buckets_deleted, seaweedfs
+from .servers import Server, buckets_given_back, seaweedfs
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +30,15 @@ def _no_other_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let boto3 try again at once; how long it waits is not ours to test."""
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.0)
+
+
+@pytest.fixture(autouse=True)
 def _buckets_of_the_test() -> Iterator[None]:
     """Delete the buckets that a test makes; those of fixtures with a wider scope stay."""
-    with buckets_deleted():
+    with buckets_given_back():
         yield
 
 

@@ -180,6 +180,7 @@ class _Listener(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else a body waits up to 40 ms for the client to confirm the headers
     server: _Listener
 
     def handle_one_request(self) -> None:

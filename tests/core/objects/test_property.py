@@ -22,7 +22,7 @@ from .looking import assert_empty, assert_holds, assert_sound, compact
 from .values import CHANGES, RAW, RELATIONS, STORIES, VALUES, Change, Relation, Story
 
 thorough = settings(
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=40,
     derandomize=True,
     deadline=None,
