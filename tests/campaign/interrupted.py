@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import faulthandler
 import itertools
+import os
 import random
 import signal
 import statistics
+import sys
 import time
+import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +42,7 @@ class Interrupter:
     """Interrupts calls on this thread, which must be the main one, at a moment that nobody chose.
 
     Attributes:
-        count: How many calls were interrupted.
+        count: How many interrupts came, also those that Python swallowed, as it does in hooks of a fork.
     """
 
     def __init__(self, seed: str) -> None:
@@ -45,30 +50,36 @@ class Interrupter:
         self._armed = False
         self.count = 0
         signal.signal(signal.SIGALRM, self._handle)
+        sys.unraisablehook = _tell_of_others
 
     def _handle(self, _signal: int, _frame: object) -> None:
         if self._armed:
             self._armed = False
+            self.count += 1
             raise InterruptedByTest
 
     def run(self, step: Callable[[], None], after: Callable[[], None], interrupts: int) -> None:
-        """Call `step` until so many calls were interrupted, and `after` after each of these, in peace."""
+        """Call `step` until so many interrupts came, and `after` after each of these, in peace."""
         longest = 2 * statistics.median(_seconds_of(step) for _ in range(_WITHOUT_INTERRUPT))
         goal = self.count + interrupts
         while self.count < goal:
             faulthandler.dump_traceback_later(STUCK, exit=True)
-            try:
+            with suppress(InterruptedByTest):
                 self._armed = True
-                signal.setitimer(signal.ITIMER_REAL, max(1e-6, self._chance.random() * longest))
-                self._repeat(step)
-            except InterruptedByTest:
-                self.count += 1
+                self._repeat(step, longest)
             after()
         faulthandler.cancel_dump_traceback_later()
 
-    def _repeat(self, step: Callable[[], None]) -> None:
-        while self._armed:  # not in the `try`: Python 3.12 and 3.13 do not catch there what comes at the loop's end
+    def _repeat(self, step: Callable[[], None], longest: float) -> None:
+        while self._armed:  # not in the `with`: Python 3.12 and 3.13 do not catch there what comes at the loop's end
+            # Each time anew: now and then Python forgets until the next signal that one came.
+            signal.setitimer(signal.ITIMER_REAL, max(1e-6, self._chance.random() * longest))
             step()
+
+
+def _tell_of_others(swallowed: Any) -> None:
+    if not isinstance(swallowed.exc_value, InterruptedByTest):
+        sys.__unraisablehook__(swallowed)
 
 
 def _seconds_of(step: Callable[[], None]) -> float:
@@ -105,6 +116,30 @@ class Talker:
         for number, each in enumerate(found, first):
             assert (each.message_id, each.message) == (number, said(self._session, number))
         self._acknowledged = first + len(found)
+
+    def fork(self) -> None:
+        """Make a child, which reads the last message and writes its own state."""
+        if os.fork() == 0:
+            status = 1
+            try:
+                signal.alarm(STUCK)
+                self.look()
+                self._manager.update_agent(self._session, SessionAgent("a", {"process": os.getpid()}, {}))
+                status = 0
+            except Exception:  # noqa: BLE001 - the parent sees the status
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+
+    def look_after_children(self) -> None:
+        """Hold that each child ended well, and go on here, on another thread too."""
+        with suppress(ChildProcessError):
+            while True:
+                assert os.wait()[1] == 0
+        self.say()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(self.say).result()
+        self.look()
 
     def close(self) -> None:
         """Hold that the whole conversation is there, then leave."""
@@ -158,6 +193,7 @@ def interrupt(db: Path, interrupts: int, place: str) -> dict[str, int]:
         "writes": (talker.say, talker.look, interrupts // 2),
         "reads": (talker.read, talker.look, interrupts // 3),
         "agents made": (builder.build, builder.look, interrupts // 6),
+        "forks": (talker.fork, talker.look_after_children, interrupts // 6),
     }
     for step, after, number in kinds.values():
         interrupter.run(step, after, number)

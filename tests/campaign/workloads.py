@@ -303,11 +303,11 @@ def groups(disk: Witness, db: Path, durability: Any, chance: random.Random) -> N
 
         for place in range(15):
             turn = Turn()
-            writer.hold(turn)
+            writer.turns.take(turn)
             calls = [pool.submit(work, number, place) for number in range(THREADS)]
             while len(writer.turns.waiting) < THREADS and not any(call.done() for call in calls):
                 os.sched_yield()
-            writer.release(turn)
+            writer.turns.leave(turn)
             for call in calls:
                 call.result()
 

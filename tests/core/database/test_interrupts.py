@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import itertools
+import os
 import re
 import signal
 import sys
@@ -29,7 +30,9 @@ from strands.types.session import SessionAgent, SessionMessage
 import strands_sqlite_session_manager
 from pytest_strands_sqlite import ScriptedModel
 from strands_sqlite_session_manager import ConflictError, SessionStore, SQLiteSessionManager, _files, _writer
+from strands_sqlite_session_manager._connection import Connection
 from strands_sqlite_session_manager._readers import MOST_READERS
+from strands_sqlite_session_manager._schema import open_for_reading
 from strands_sqlite_session_manager._turns import Turn
 from strands_sqlite_session_manager._writer import Writer
 
@@ -54,6 +57,7 @@ class Interrupt:
 
     Attributes:
         came: Whether there were that many.
+        was_raised: Whether it came out of the work.
     """
 
     def __init__(self, place: int, kind: type[BaseException], within: str) -> None:
@@ -61,7 +65,7 @@ class Interrupt:
         self._left = place
         self._kind = kind
         self._within = within
-        self.came = False
+        self.came = self.was_raised = False
 
     def run(self, work: Callable[[], object]) -> None:
         """Run `work`, which ends early where it is interrupted."""
@@ -71,6 +75,7 @@ class Interrupt:
             work()
         except self._kind:
             assert self.came
+            self.was_raised = True
         finally:
             sys.settrace(before)
 
@@ -97,6 +102,10 @@ def message(number: int) -> SessionMessage:
     return SessionMessage({"role": "user", "content": [{"text": f"{number}"}]}, number)
 
 
+def len_of_messages(connection: Connection) -> int:
+    return int(connection.row("SELECT count(*) FROM messages")[0])
+
+
 def numbers(manager: SQLiteSessionManager, agent: str = "a") -> list[int]:
     return [record.message_id for record in manager.list_messages("s", agent)]
 
@@ -115,9 +124,9 @@ def manager(tmp_path: Path) -> Iterator[SQLiteSessionManager]:
 @contextmanager
 def held(writer: Writer) -> Iterator[Turn]:
     turn = Turn()
-    writer.hold(turn)
+    writer.turns.take(turn)
     yield turn
-    writer.release(turn)
+    writer.turns.leave(turn)
 
 
 @kinds
@@ -148,7 +157,7 @@ def test_a_writer_that_is_interrupted_while_it_waits_holds_nobody_up(
         with ThreadPoolExecutor(2) as pool:
             with held(writer) as turn:
                 ended: list[bool] = []
-                pool.submit(lambda: (queued(writer, 1, or_else=ended), writer.release(turn)))  # noqa: B023
+                pool.submit(lambda: (queued(writer, 1, or_else=ended), writer.turns.leave(turn)))  # noqa: B023
                 interrupt.run(partial(manager.create_message, "s", "a", message(number)))
                 ended.append(True)
             pool.submit(manager.update_agent, "s", SessionAgent("b", {"seen": number}, {})).result(PATIENCE)
@@ -159,16 +168,19 @@ def test_a_writer_that_is_interrupted_while_it_waits_holds_nobody_up(
 
 
 @kinds
-def test_a_writer_that_is_interrupted_while_it_commits_for_others_takes_nothing_from_them(
+def test_a_thread_that_is_interrupted_while_it_commits_for_others_takes_nothing_from_them(
     manager: SQLiteSessionManager, kind: type[BaseException]
 ) -> None:
-    """Who waits behind it is written once, whether the interrupt came before the commit that both shared or after."""
+    """Who waits behind it is written once, whether the interrupt came before the commit that both shared or after.
+
+    No signal interrupts such a thread, but a debugger or `PyThreadState_SetAsyncExc` may.
+    """
     writer = manager._database._file.writer
     manager.create_message("s", "a", message(0))
     with SessionStore(manager) as store:
         number = 0
         for place, interrupt in enumerate(everywhere(kind)):
-            with ThreadPoolExecutor(2) as pool:
+            with ThreadPoolExecutor(3) as pool:
                 with held(writer) as turn:
                     ended: list[bool] = []
 
@@ -176,11 +188,12 @@ def test_a_writer_that_is_interrupted_while_it_commits_for_others_takes_nothing_
                         queued(writer, 1, or_else=ended)  # noqa: B023
                         follower = pool.submit(store.fork_session, "s", f"fork {place}", agent_id="a", at=0)  # noqa: B023
                         queued(writer, 2, or_else=ended)  # noqa: B023
-                        writer.release(turn)
+                        writer.turns.leave(turn)
                         return follower.result(PATIENCE)
 
                     following = pool.submit(follow)
-                    interrupt.run(partial(manager.create_message, "s", "b", message(number)))
+                    work = partial(manager.create_message, "s", "b", message(number))
+                    pool.submit(interrupt.run, work).result(PATIENCE)
                     ended.append(True)
                 assert following.result(PATIENCE).session_id == f"fork {place}"  # twice would be an error
             found = numbers(manager, "b")
@@ -188,6 +201,37 @@ def test_a_writer_that_is_interrupted_while_it_commits_for_others_takes_nothing_
             number = len(found)
         assert number > 1
         assert len(store.list_sessions(limit=1000).sessions) == place + 2
+
+
+@kinds
+def test_what_interrupts_the_main_thread_comes_out_of_its_own_call_and_of_no_other(
+    manager: SQLiteSessionManager, kind: type[BaseException]
+) -> None:
+    """Also where another's operation waits behind its own and fails: each gets what is its own."""
+    writer, options = manager._database._file.writer, manager._database.options
+
+    def lead(_connection: Any) -> None:
+        pass
+
+    def fail(_connection: Any) -> None:
+        raise KeyError
+
+    for interrupt in everywhere(kind, within=PACKAGE):
+        with ThreadPoolExecutor(2) as pool, held(writer) as turn:
+            ended: list[bool] = []
+
+            def follow() -> BaseException | None:
+                queued(writer, 1, or_else=ended)  # noqa: B023
+                follower = pool.submit(writer.run, fail, options)
+                queued(writer, 2, or_else=ended)  # noqa: B023
+                writer.turns.leave(turn)
+                return follower.exception(PATIENCE)
+
+            following = pool.submit(follow)
+            interrupt.run(partial(writer.run, lead, options))
+            ended.append(True)
+            assert isinstance(following.result(PATIENCE), KeyError)
+        assert interrupt.was_raised == interrupt.came
 
 
 @kinds
@@ -232,7 +276,7 @@ def test_a_writer_that_is_interrupted_while_another_commits_for_it_ends_with_tha
 
     def begin(turn: Turn) -> None:
         queued(writer, 2)
-        writer.release(turn)
+        writer.turns.leave(turn)
 
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
@@ -280,7 +324,7 @@ def test_an_error_of_an_attempt_that_was_interrupted_is_not_told_of_the_next(
             queued(writer, 1)
             following = pool.submit(manager.create_message, "s", "a", message(0))
             queued(writer, 2)
-            writer.release(turn)
+            writer.turns.leave(turn)
             assert isinstance(leading.exception(PATIENCE), InterruptedByTest)
             assert following.result(PATIENCE) is None
         assert numbers(manager) == [0]
@@ -377,6 +421,38 @@ def test_writes_after_an_interrupted_hook_are_not_left_to_its_batch(tmp_path: Pa
             interrupt.run(partial(Agent, ScriptedModel(), agent_id=agent_id, session_manager=manager))
             manager.create_message("s", "a", message(number))
             assert numbers(manager) == list(range(number + 1))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_fork_whose_hooks_are_interrupted_leaves_nothing_held(manager: SQLiteSessionManager) -> None:
+    """Python goes on with the fork; parent and child write on, and read, also what is open for reading only."""
+    reader = open_for_reading(manager._database.path)
+    writer = manager._database._file.writer
+
+    def fork() -> None:
+        if (child := os.fork()) == 0:
+            status = 1
+            try:
+                sys.settrace(None)
+                signal.alarm(int(PATIENCE))
+                manager.create_message("s", "a", message(len(numbers(manager))))
+                status = 0 if reader.read(len_of_messages) == len(numbers(manager)) else 2
+            finally:
+                os._exit(status)
+        sys.settrace(None)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    for number, interrupt in enumerate(everywhere(within=PACKAGE)):
+        interrupt.run(fork)
+        assert not interrupt.was_raised
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(manager.update_agent, "s", SessionAgent("b", {"seen": number}, {})).result(PATIENCE)
+            assert pool.submit(reader.read, len_of_messages).result(PATIENCE) == number + 1
+            pool.submit(SQLiteSessionManager("s", manager).close).result(PATIENCE)
+        assert not writer.turns.waiting
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(reader.close).result(PATIENCE)
 
 
 def test_no_loop_stands_within_a_lock() -> None:

@@ -253,7 +253,7 @@ def test_a_read_in_memory_shows_no_write_that_was_rolled_back() -> None:
         manager.create_agent("s", SessionAgent("a", {}, {}))
         writer = manager._database._file.writer
         turn = Turn()
-        writer.hold(turn)
+        writer.turns.take(turn)
 
         def fail(connection: Any) -> None:
             connection.run("UPDATE agents SET state = '{\"never\":1}'")
@@ -266,7 +266,7 @@ def test_a_read_in_memory_shows_no_write_that_was_rolled_back() -> None:
             queued(manager, 2)
             reading = pool.submit(manager.read_agent, "s", "a")
             queued(manager, 3)
-            writer.release(turn)
+            writer.turns.leave(turn)
             first.result(PATIENCE)
             assert isinstance(failing.exception(PATIENCE), ZeroDivisionError)
             found = reading.result(PATIENCE)
@@ -396,7 +396,7 @@ def test_the_number_of_readers_is_bounded(tmp_path: Path) -> None:
         manager.create_message("s", "a", message(0))
         results = at_once(*[lambda: [texts(manager, "s") for _ in range(20)]] * 32)
         assert results == [[["hello"]] * 20] * 32
-        assert 1 <= len(manager._database._file.readers._idle) <= MOST_READERS
+        assert 1 <= len(manager._database._file.readers.idle) <= MOST_READERS
 
 
 def test_in_memory_databases_are_private(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from strands_sqlite_session_manager import (
     TransferError,
 )
 from strands_sqlite_session_manager._connection import Connection
+from strands_sqlite_session_manager._forks import Held
 from strands_sqlite_session_manager._schema import open_database, open_for_reading
 
 
@@ -67,8 +68,9 @@ def test_a_relative_uri_stays_on_its_file_after_a_fork(folder: Path, monkeypatch
     SQLiteSessionManager("somebody else", folder / "other" / "sessions.db").close()
     with SQLiteSessionManager("mine", "file:sessions.db") as manager:
         monkeypatch.chdir(folder / "other")
-        manager._database._file.before_fork()  # what a fork does; here it would take the test's own process along
-        manager._database._file.after_fork_in_parent()
+        held = Held()
+        manager._database._file.before_fork(held)  # what a fork does; here it would take the test's own process along
+        held.give_back()
         manager.create_session(Session("after", SessionType.AGENT))
         assert manager._database.read(session_ids) == ["after", "mine"]
     with SessionStore(folder / "other" / "sessions.db") as store:

@@ -120,7 +120,7 @@ def test_a_write_that_shares_a_commit_with_one_that_fails_is_stored_whole(db: Pa
             objects[checkpoint(number + 10 * round_)] = conversation.snapshot()
         keys = [checkpoint(number + 10 * round_) for number in range(10, 14)]
         turn = Turn()
-        writer.hold(turn)
+        writer.turns.take(turn)
 
         def fail(_connection: object) -> None:
             raise ZeroDivisionError
@@ -132,7 +132,7 @@ def test_a_write_that_shares_a_commit_with_one_that_fails_is_stored_whole(db: Pa
                 queued(writer, len(futures))
             failing = pool.submit(storage._database.write, fail)
             queued(writer, 5)
-            writer.release(turn)
+            writer.turns.leave(turn)
             assert [future.exception(PATIENCE) for future in futures] == [None] * 4
             assert isinstance(failing.exception(PATIENCE), ZeroDivisionError)
     delete(storage, LATEST, *map(checkpoint, range(10)))

@@ -13,6 +13,7 @@ from typing import TypeVar
 from urllib.parse import parse_qsl, quote, unquote
 
 from ._connection import Connection, connect, create_private, require_safe_sqlite
+from ._forks import Held, at_forks
 from ._guards import GUARDS
 from ._readers import Readers
 from ._requests import Options
@@ -43,13 +44,12 @@ class OpenFile:
         self._real = None if identity is None else os.path.realpath(path)
         self._identity = identity
         self.users: weakref.WeakSet[object] = weakref.WeakSet()
-        self.opening = threading.Lock()
+        self.opening = threading.RLock()
         self.in_memory = False
         self.lost = ""
         self._opened = False
         self.writer = Writer(path, self._connect_writer, self.require_usable)
         self.readers = Readers(path, self._connect_reader)
-        self._held = Turn(), Turn()
 
     def open(self, options: Options, prepare: Prepare) -> None:
         """Open the file once: create it where it is missing, and let `prepare` see to its schema."""
@@ -124,43 +124,34 @@ class OpenFile:
         mine = Turn(alone=True)
         with translated(self.path):
             try:
-                self.readers.hold(mine)
+                self.readers.turns.take(mine)
+                self.readers.drop_connections()
                 self.readers.closed = True
                 self.writer.close()
             finally:
                 try:
-                    self.readers.release(mine)
+                    self.readers.turns.leave(mine)
                 except BaseException:
-                    self.readers.release(mine)
+                    self.readers.turns.leave(mine)
                     raise
 
-    def before_fork(self) -> None:
+    def before_fork(self, held: Held) -> None:
         """Close every connection to a file: a child that inherits one corrupts it, even by closing it."""
-        self.opening.acquire()
-        self._held = writers, readers = Turn(), Turn(alone=True)
-        self.writer.hold(writers)
-        self.readers.hold(readers)
+        held.lock(self.opening)
+        held.take(self.writer.turns, Turn())
+        held.take(self.readers.turns, Turn(alone=True))
+        self.readers.drop_connections()
         if not self.in_memory:
             self.writer.drop_connection()
 
-    def after_fork_in_parent(self) -> None:
-        """Let everybody go on."""
-        writers, readers = self._held
-        self.readers.release(readers)
-        self.writer.release(writers)
-        self.opening.release()
-
     def after_fork_in_child(self) -> None:
         """Forget the parent's threads, and give up what was inherited all the same, such as a private database."""
-        self.opening = threading.Lock()
-        inherited = self.readers.reset_after_fork()
-        self.writer.reset_after_fork()
-        if self.writer.connection is not None:
-            inherited.append(self.writer.connection)
-            self.writer.connection = None
-        if inherited:
+        if inherited := [*self.readers.idle, *filter(None, [self.writer.connection])]:
             _NEVER_CLOSED.extend(inherited)
             self.lost = f"database=<{self.path}> belongs to the process that opened it, of which this one is a fork"
+        self.opening = threading.RLock()
+        self.readers.reset_after_fork()
+        self.writer.reset_after_fork()
 
     def _connect_writer(self) -> Connection:
         if self.in_memory:
@@ -318,16 +309,10 @@ def _files() -> list[OpenFile]:
     return [*{*_SHARED.values(), *_PRIVATE}]
 
 
-def _before_fork() -> None:
-    _LOCK.acquire()
+def _before_fork(held: Held) -> None:
+    held.lock(_LOCK)
     for file in _files():
-        file.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for file in _files():
-        file.after_fork_in_parent()
-    _LOCK.release()
+        file.before_fork(held)
 
 
 def _after_fork_in_child() -> None:
@@ -349,5 +334,4 @@ def _close_all() -> None:
             continue
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+at_forks(_before_fork, _after_fork_in_child)

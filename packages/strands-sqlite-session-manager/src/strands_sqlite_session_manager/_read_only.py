@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 from ._connection import Connection, connect, connect_for_reading, is_passing, lacks_room_for_files
 from ._database import Database, Operation, Options
+from ._forks import Held, at_forks
 from .errors import (
     CannotOpenError,
     DatabaseBusyError,
@@ -31,9 +32,9 @@ _PAUSES = (0.001, 0.004, 0.016, 0.064, 0.256)
 _WHILE_OTHERS_WRITE = (CannotOpenError, DatabaseReadOnlyError, DatabaseCorruptError, NotADatabaseError)
 """What a file can look like without locks: a writer makes and removes the two files of its WAL one after the other."""
 
-_FORKING = threading.Lock()
+_FORKING = threading.RLock()
 _OPEN: WeakSet[ReadOnlyDatabase] = WeakSet()
-_HELD: list[ReadOnlyDatabase] = []
+_NEVER_CLOSED: list[Connection] = []
 
 
 class ReadOnlyDatabase(Database):
@@ -59,7 +60,7 @@ class ReadOnlyDatabase(Database):
         self.path = path
         self.options = options
         self._require_readable = require_readable
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._process = os.getpid()
         self._closed = False
         self._was_clean = False
@@ -152,18 +153,17 @@ class ReadOnlyDatabase(Database):
                 _remove_wal(self._filename)
                 self._was_clean = False
 
-    def before_fork(self) -> None:
+    def before_fork(self, held: Held) -> None:
         """Wait for the read under way, let nobody begin another, and close the connection: no child may inherit it."""
-        self._lock.acquire()
+        held.lock(self._lock)
         self._drop_connection()
-
-    def after_fork_in_parent(self) -> None:
-        """Let everybody go on."""
-        self._lock.release()
 
     def after_fork_in_child(self) -> None:
         """Forget the parent's threads; the next read opens a connection of this process."""
-        self._lock = threading.Lock()
+        if self._connection is not None:  # interrupts kept it open, and a child must not even close it
+            _NEVER_CLOSED.append(self._connection)
+            self._connection = None
+        self._lock = threading.RLock()
         self._process = os.getpid()
 
     def _require_process(self) -> None:
@@ -250,26 +250,17 @@ def _remove_wal(path: str) -> None:
             connection.close()
 
 
-def _before_fork() -> None:
-    _FORKING.acquire()
-    _HELD[:] = _OPEN
-    for database in _HELD:
-        database.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for database in _HELD:
-        database.after_fork_in_parent()
-    _HELD.clear()
-    _FORKING.release()
+def _before_fork(held: Held) -> None:
+    held.lock(_FORKING)
+    for database in list(_OPEN):
+        database.before_fork(held)
 
 
 def _after_fork_in_child() -> None:
-    for database in _HELD:
+    global _FORKING  # noqa: PLW0603 - the inherited lock belongs to a thread of the parent
+    _FORKING = threading.RLock()
+    for database in list(_OPEN):
         database.after_fork_in_child()
-    _HELD.clear()
-    _FORKING.release()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+at_forks(_before_fork, _after_fork_in_child)

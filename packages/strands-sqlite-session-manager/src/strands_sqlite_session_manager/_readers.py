@@ -26,8 +26,8 @@ class Readers:
         self.closed = False
         self._path = path
         self._connect = connect
-        self._idle: deque[Connection] = deque()
-        self._turns = Turns(MOST_READERS)
+        self.idle: deque[Connection] = deque()
+        self.turns = Turns(MOST_READERS)
 
     def run(self, operation: Callable[[Connection], T], seconds: float) -> T:
         """Return what `operation` returns; all it reads is from one instant.
@@ -39,13 +39,13 @@ class Readers:
         """
         mine = Turn()
         try:
-            self._turns.take(mine)
+            self.turns.take(mine)
             return self._read(operation, seconds)
         finally:
             try:
-                self._turns.leave(mine)
+                self.turns.leave(mine)
             except BaseException:
-                self._turns.leave(mine)
+                self.turns.leave(mine)
                 raise
 
     def _read(self, operation: Callable[[Connection], T], seconds: float) -> T:
@@ -61,32 +61,26 @@ class Readers:
         except BaseException:
             if connection.in_transaction:
                 connection.run("ROLLBACK")
-            self._idle.append(connection)
+            self.idle.append(connection)
             raise
-        self._idle.append(connection)
+        self.idle.append(connection)
         return result
 
-    def hold(self, mine: Turn) -> None:
-        """Wait until nobody reads, let nobody begin before `release`, and close every connection."""
-        self._turns.take(mine)
-        while self._idle:
-            self._idle.pop().close()
+    def drop_connections(self) -> None:
+        """Close every connection; who reads next opens another. Only while nobody reads, by a turn alone."""
+        while self.idle:
+            self.idle.pop().close()
 
-    def release(self, mine: Turn) -> None:
-        """Let callers read again, also where `hold` failed."""
-        self._turns.leave(mine)
-
-    def reset_after_fork(self) -> list[Connection]:
-        """Let callers read in a forked child, where no other thread exists; return what it inherited unasked."""
-        self._turns = Turns(MOST_READERS)
-        inherited, self._idle = self._idle, deque()
-        return list(inherited)
+    def reset_after_fork(self) -> None:
+        """Let callers read in a forked child, where no other thread exists, on connections of its own."""
+        self.idle = deque()
+        self.turns = Turns(MOST_READERS)
 
     def _take(self) -> Connection:
         if self.closed:
             message = f"database=<{self._path}> was closed"
             raise DatabaseClosedError(message)
         try:
-            return self._idle.pop()
+            return self.idle.pop()
         except IndexError:
             return self._connect()

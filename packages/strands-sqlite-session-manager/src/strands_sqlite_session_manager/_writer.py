@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -102,14 +103,6 @@ class Writer:
         except RAISED_BY_APSW as error:
             raise translate(error, self._path) from error
 
-    def hold(self, mine: Turn) -> None:
-        """Wait until no transaction runs, and let none begin before `release`."""
-        self.turns.take(mine)
-
-    def release(self, mine: Turn) -> None:
-        """Let the next in the queue go on, also where `hold` was interrupted."""
-        self.turns.leave(mine)
-
     def close(self) -> None:
         """Refuse new operations, let those under way finish, and close the connection."""
 
@@ -123,9 +116,10 @@ class Writer:
         self._run_between(close)
 
     def reset_after_fork(self) -> None:
-        """Forget, in a forked child, the callers that exist in the parent only. Call it while held."""
-        self.turns = Turns(1)
+        """Forget, in a forked child, the callers and the connection, which belong to the parent."""
+        self.connection = None
         self._background = None
+        self.turns = Turns(1)
 
     def drop_connection(self) -> None:
         """Close the connection; the next operation opens another. Only while the writer is held or busy."""
@@ -191,9 +185,14 @@ class Writer:
         request.wake()
 
     def _lead(self, request: Request) -> None:
-        """Serve `request` together with those that wait behind it, up to the next one that wants to hold."""
-        with self.turns.mutex:
-            group = [request, *self._serve_waiting()]
+        """Serve `request` together with those that wait behind it, up to the next one that wants to hold.
+
+        The main thread serves nobody else: what a signal's handler raises there would come out of their operations.
+        """
+        group = [request]
+        if threading.current_thread() is not threading.main_thread():
+            with self.turns.mutex:
+                group += self._serve_waiting()
         try:
             self._commit_together(group)
         finally:
