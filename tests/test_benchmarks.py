@@ -33,7 +33,7 @@ from benchmarks.race.run import CASES
 from benchmarks.race.run import run as run_race
 from benchmarks.race.runs import in_turn
 from benchmarks.race.sizes import QUICK as RACE_QUICK
-from benchmarks.race.together import RUNS, compare, one_more, together
+from benchmarks.race.together import RUNS, compare, elsewhere, one_more, together
 from benchmarks.scale import FULL, QUICK
 from benchmarks.snapshots import WrittenPages
 from benchmarks.stores import LOCAL
@@ -331,6 +331,13 @@ def test_a_ratio_elsewhere_is_named() -> None:
         "  append: others: 2.5, not 1.5 (1.2 \N{EN DASH} 1.8)",
     ]
 
+    published["elsewhere"] = elsewhere({"environment": {}, **found(3, 2.8, 3.3)})
+    assert site.comparison(found(2.5, 1, 3), published).splitlines()[1:3] == [
+        "  append: others: 2.5, not 1.5 (1.2 \N{EN DASH} 1.8); on the other machine 3 (2.8 \N{EN DASH} 3.3)",
+        "1 of these 1 lie where its two machines put them, or between",
+    ]
+    assert "0 of these 1 lie" in site.comparison(found(3.5, 3, 4), published)
+
 
 @pytest.mark.parametrize("number", RUNS)
 def test_one_more_run_is_where_it_is_expected(number: int) -> None:
@@ -361,8 +368,9 @@ def test_a_run_that_dies_is_an_error(tmp_path: Path) -> None:
         (["--site", "--runs", "3", "--quick"], "--site goes without --only, --without and --quick"),
         (["--runs", "2"], "invalid choice: 2"),
         (["--compare", "--quick"], "--compare goes without --quick"),
+        (["--elsewhere", "race.json"], "--elsewhere goes with --redraw"),
     ],
-    ids=["a part", "one run", "smaller files", "two runs", "smaller files to compare"],
+    ids=["a part", "one run", "smaller files", "two runs", "smaller files to compare", "nothing to put it beside"],
 )
 def test_the_site_takes_whole_races_only(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The site is not written from some of the cases, nor from runs that say too little of one more."""
@@ -389,6 +397,12 @@ def test_the_page_and_the_chart_come_from_the_figures(tmp_path: Path) -> None:
     assert page.endswith("\nafter\n")
     assert "old" not in page
     assert site.with_tables(page, found) == page
+    ratios = {"append": {names[1]: {"median": 7.0, "lower": 6.0, "upper": 8.0}}}
+    both = {**found, "elsewhere": {"environment": {"system": "another"}, "ratios": ratios}}
+    lines = site.with_tables(page, both).splitlines()
+    assert f"| system | {found['environment']['system']} | another |" in lines
+    (row,) = [line for line in lines if line.startswith(f"| {names[1]} |")]
+    assert "| 7 (6 \N{EN DASH} 8) |" in row
     drawn = ET.fromstring(chart)  # noqa: S314 - our own
     assert {text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")} >= set(names)
     assert chart.count("http") == 1  # the name space

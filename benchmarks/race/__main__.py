@@ -15,20 +15,15 @@ from benchmarks.race.contestants import CONTESTANTS
 from benchmarks.race.run import CASES
 from benchmarks.race.runs import in_turn, leave_at_signals
 from benchmarks.race.sizes import FULL, QUICK
-from benchmarks.race.together import RUNS, together
+from benchmarks.race.together import RUNS, elsewhere, together
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 1 if a case failed, else 0."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if options.site and (options.only or options.without or options.quick):
-        parser.error("the site shows whole races: --site goes without --only, --without and --quick")
-    if options.site and options.runs == 1:
-        parser.error("the site shows how far runs lie apart: --site needs --runs")
-    if options.compare and (options.quick or options.runs > 1):
-        parser.error("the site says where one full run would be: --compare goes without --quick and --runs")
-    published = json.loads(site.JSON.read_text(encoding="utf-8")) if options.redraw or options.compare else {}
+    options = _options(arguments)
+    published = json.loads(site.JSON.read_text(encoding="utf-8"))
+    if options.elsewhere:
+        published["elsewhere"] = elsewhere(json.loads(options.elsewhere.read_text(encoding="utf-8")))
     if options.redraw:
         site.write(published)
         return 0
@@ -47,8 +42,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.compare:
         print(f"\n{site.comparison(found, published)}")
     if options.site and not found["failures"]:
+        if "elsewhere" in published:
+            found["elsewhere"] = published["elsewhere"]
         site.write(found)
     return 1 if found["failures"] else 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of the command; end it where they do not go together."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.site and (options.only or options.without or options.quick):
+        parser.error("the site shows whole races: --site goes without --only, --without and --quick")
+    if options.site and options.runs == 1:
+        parser.error("the site shows how far runs lie apart: --site needs --runs")
+    if options.compare and (options.quick or options.runs > 1):
+        parser.error("the site says where one full run would be: --compare goes without --quick and --runs")
+    if options.elsewhere and not options.redraw:
+        parser.error("what ran elsewhere is put beside what the site shows: --elsewhere goes with --redraw")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--redraw", action="store_true", help="write them again from docs/assets/race.json, without a run"
+    )
+    parser.add_argument(
+        "--elsewhere", type=Path, metavar="FILE", help="with --redraw: show the ratios of another machine's race too"
     )
     parser.add_argument("--dir", type=Path, metavar="FOLDER", default=Path(), help="where the files of the run are put")
     return parser

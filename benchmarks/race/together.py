@@ -84,6 +84,15 @@ def one_more(ratios: Sequence[float]) -> Spread:
     return Spread(median, min(median, math.exp(middle - reach)), max(median, math.exp(middle + reach)), len(ratios))
 
 
+def elsewhere(other: Found) -> dict[str, Any]:
+    """Return what a race on another machine says of that machine: what it is, and the ratios there."""
+    ratios = {
+        row["name"]: {figure["name"]: figure["ratio"] for figure in row["figures"] if figure["ratio"]}
+        for row in other["rows"]
+    }
+    return {"environment": other["environment"], "ratios": ratios}
+
+
 def compare(run: Found, published: Found) -> Iterator[tuple[str, str, float, Spread]]:
     """Yield each ratio of a run that several runs have too: row, contestant, the ratio, and where theirs puts it."""
     known = {(row["name"], figure["name"]): figure["ratio"] for row in published["rows"] for figure in row["figures"]}
