@@ -34,6 +34,9 @@ PACES = {"at full speed": 0.0, "every 10 ms": 0.01}
 
 _LONG_AGO = "2020-01-01T00:00:00.000000+00:00"
 _PATIENCE = 300.0
+_FEWEST = 2
+"""Appends that percentiles are made of at least, should all be pruned before the appender hears of it."""
+
 _ADD_SESSION = "INSERT INTO sessions (session_id, session_type, created_at, updated_at) VALUES (?1, 'AGENT', ?2, ?2)"
 _ADD_AGENT = """
 INSERT INTO agents (session_id, agent_id, state, conversation_manager_state, internal_state, created_at, updated_at)
@@ -124,7 +127,7 @@ def _work(folder: Path, pipe: Pipe) -> None:
             except EOFError:
                 return
             seconds: list[float] = []
-            while len(seconds) != most and not (most is None and pipe.poll()):
+            while len(seconds) != most and not (most is None and len(seconds) >= _FEWEST and pipe.poll()):
                 number = next(numbers)
                 message = SessionMessage.from_message(material.text_message(number), number)
                 seconds.append(timed(partial(repository.create_message, "appender", material.AGENT, message)))
