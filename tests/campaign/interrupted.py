@@ -22,6 +22,7 @@ from strands.types.session import SessionAgent, SessionMessage
 
 from pytest_strands_sqlite import ScriptedModel
 from strands_sqlite_session_manager import SQLiteSessionManager
+from tests.core.database.forking import descriptors
 
 from .sayings import said
 
@@ -92,6 +93,7 @@ class Talker:
     """Appends to a conversation, and knows what was acknowledged and what it had begun when it was interrupted."""
 
     def __init__(self, db: Path, session: str) -> None:
+        self._db = db
         self._manager = SQLiteSessionManager(session, db)
         self._manager.create_agent(session, SessionAgent("a", {}, {}))
         self._session = session
@@ -122,11 +124,13 @@ class Talker:
         if os.fork() == 0:
             status = 1
             try:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
                 signal.alarm(STUCK)
+                assert not descriptors(self._db), "a connection was inherited"
                 self.look()
                 self._manager.update_agent(self._session, SessionAgent("a", {"process": os.getpid()}, {}))
                 status = 0
-            except Exception:  # noqa: BLE001 - the parent sees the status
+            except BaseException:  # noqa: BLE001 - the parent sees the status
                 traceback.print_exc()
             finally:
                 os._exit(status)

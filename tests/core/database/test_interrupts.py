@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import asyncio
 import itertools
-import os
 import re
 import signal
 import sys
@@ -36,6 +35,7 @@ from strands_sqlite_session_manager._schema import open_for_reading
 from strands_sqlite_session_manager._turns import Turn
 from strands_sqlite_session_manager._writer import Writer
 
+from .forking import descriptors, fork
 from .waiting import PATIENCE, queued
 
 # What Python calls while it frees an object cannot be interrupted: it prints the exception and goes on.
@@ -390,14 +390,23 @@ def test_a_write_of_a_loop_that_is_interrupted_while_it_is_handed_over_holds_nob
     loop.close()
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_read_that_is_interrupted_gives_its_place_back(manager: SQLiteSessionManager) -> None:
-    """However many reads are interrupted, as many as ever may read, and `close` waits for none of them."""
+    """However many reads are interrupted, as many as ever may read, and `close` waits for none of them.
+
+    Connections that were taken and not given back are no child's, and closed with the others.
+    """
     manager.create_message("s", "a", message(0))
     places = sum(1 for interrupt in everywhere() if interrupt.run(lambda: numbers(manager)) is None)
     assert places > MOST_READERS
+    assert len(manager._database._file.connections) > 1 + MOST_READERS
+    if sys.platform == "linux":
+        fork(Path(manager._database.path))
     with ThreadPoolExecutor(MOST_READERS) as pool:
         assert list(pool.map(lambda _: numbers(manager), range(100), timeout=PATIENCE)) == [[0]] * 100
         pool.submit(manager.close).result(PATIENCE)
+    if sys.platform == "linux":
+        assert descriptors(Path(manager._database.path)) == []
 
 
 def test_a_close_that_is_interrupted_leaves_the_file_to_others(tmp_path: Path) -> None:
@@ -423,28 +432,19 @@ def test_writes_after_an_interrupted_hook_are_not_left_to_its_batch(tmp_path: Pa
             assert numbers(manager) == list(range(number + 1))
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors are counted in /proc")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_fork_whose_hooks_are_interrupted_leaves_nothing_held(manager: SQLiteSessionManager) -> None:
     """Python goes on with the fork; parent and child write on, and read, also what is open for reading only."""
     reader = open_for_reading(manager._database.path)
     writer = manager._database._file.writer
 
-    def fork() -> None:
-        if (child := os.fork()) == 0:
-            status = 1
-            try:
-                sys.settrace(None)
-                signal.alarm(int(PATIENCE))
-                manager.create_message("s", "a", message(len(numbers(manager))))
-                status = 0 if reader.read(len_of_messages) == len(numbers(manager)) else 2
-            finally:
-                os._exit(status)
-        sys.settrace(None)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    def use() -> None:
+        manager.create_message("s", "a", message(len(numbers(manager))))
+        assert reader.read(len_of_messages) == len(numbers(manager))
 
     for number, interrupt in enumerate(everywhere(within=PACKAGE)):
-        interrupt.run(fork)
+        interrupt.run(partial(fork, Path(manager._database.path), use))
         assert not interrupt.was_raised
         with ThreadPoolExecutor(1) as pool:
             pool.submit(manager.update_agent, "s", SessionAgent("b", {"seen": number}, {})).result(PATIENCE)

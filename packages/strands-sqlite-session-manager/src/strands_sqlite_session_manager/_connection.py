@@ -53,20 +53,34 @@ class FileState(NamedTuple):
 class Connection(apsw.Connection):
     """A connection that waits for locks as long as its user has patience.
 
+    It is among those that its owner knows from before it is opened until after it was closed, whatever interrupts its
+    users meanwhile: one that a fork inherits breaks the locks of the child, and nobody else would close it.
+
     Attributes:
         patience: How long to wait for another process's lock, in seconds.
         full: Whether a commit waits for the disk; None before it is first set.
         unlocked: Where SQLite reads without locks: the state of the file that this is for; None where it locks.
     """
 
-    def __init__(self, path: str, *, flags: int) -> None:
-        """Open `path`, a file name, `:memory:` or a `file:` URI."""
-        super().__init__(path, flags=flags)
+    def __init__(self, path: str, *, flags: int, known: set[Connection] | None = None) -> None:
+        """Open `path`, a file name, `:memory:` or a `file:` URI, as one of those that its owner knows."""
+        self._known = set() if known is None else known
+        self._known.add(self)
+        try:
+            super().__init__(path, flags=flags)
+        except apsw.Error:
+            self._known.discard(self)
+            raise
         self.patience = 0.0
         self.full: bool | None = None
         self.unlocked: FileState | None = None
         self._deadline = 0.0
         self._cursor = self.cursor()
+
+    def close(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - as in APSW
+        """Close the connection. Again is fine."""
+        super().close(force)
+        self._known.discard(self)
 
     def run(self, sql: str, bindings: tuple[Any, ...] = ()) -> None:
         """Run a statement that has no rows."""
@@ -120,7 +134,15 @@ def _is_safe(version: str) -> bool:
     return tuple(int(part) for part in version.split(".")[:3]) >= SAFE_SQLITE
 
 
-def connect(path: str, *, seconds: float, create: bool, reader: bool = False) -> Connection:
+def close_all(connections: set[Connection]) -> None:
+    """Close what an owner knows, where nobody uses it. Again is fine."""
+    for connection in list(connections):
+        connection.close()
+
+
+def connect(
+    path: str, *, seconds: float, create: bool, reader: bool = False, known: set[Connection] | None = None
+) -> Connection:
     """Open `path`, a file name, `:memory:` or a `file:` URI, and apply every policy that does not change the file.
 
     Args:
@@ -128,12 +150,13 @@ def connect(path: str, *, seconds: float, create: bool, reader: bool = False) ->
         seconds: How long to wait for locks.
         create: Whether SQLite may create the file.
         reader: Whether the connection may only read.
+        known: The connections that their owner knows, of which it is one until it is closed.
 
     Raises:
         SQLiteSessionError: The path cannot be opened; the type says why.
     """
     with translated(path):
-        connection = _open(path, create=create)
+        connection = _open(path, create=create, known=known)
         try:
             _require_writable(connection, path)
             connection.set_busy_handler(connection.wait_again)
@@ -152,7 +175,7 @@ def connect(path: str, *, seconds: float, create: bool, reader: bool = False) ->
     return connection
 
 
-def connect_for_reading(path: str, *, seconds: float) -> Connection:
+def connect_for_reading(path: str, *, seconds: float, known: set[Connection]) -> Connection:
     """Open the file `path`, or a `file:` URI, so that nothing in it can be changed; TEMP tables are in memory.
 
     In a folder where SQLite cannot make the files of a WAL it may read without locks: what was read is right if the
@@ -161,6 +184,7 @@ def connect_for_reading(path: str, *, seconds: float) -> Connection:
     Args:
         path: What to open.
         seconds: How long to wait for locks.
+        known: The connections that their owner knows, of which it is one until it is closed.
 
     Raises:
         SQLiteSessionError: The path cannot be opened; the type says why.
@@ -172,9 +196,9 @@ def connect_for_reading(path: str, *, seconds: float) -> Connection:
     state = _state_of(path) if lacks_room_for_files(path) else None
     with translated(path):
         if state is None or state.has_wal:
-            connection = Connection(path, flags=_READ_FLAGS)
+            connection = Connection(path, flags=_READ_FLAGS, known=known)
         else:
-            connection = Connection(f"file:{quote(path)}?immutable=1", flags=_READ_FLAGS)
+            connection = Connection(f"file:{quote(path)}?immutable=1", flags=_READ_FLAGS, known=known)
             connection.unlocked = state
         try:
             connection.set_busy_handler(connection.wait_again)
@@ -217,9 +241,9 @@ def _state_of(path: str) -> FileState | None:
     )
 
 
-def _open(path: str, *, create: bool) -> Connection:
+def _open(path: str, *, create: bool, known: set[Connection] | None) -> Connection:
     try:
-        return Connection(path, flags=_FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0))
+        return Connection(path, flags=_FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0), known=known)
     except apsw.CantOpenError as error:
         if os.path.isdir(path):
             message = f"db_path=<{path}> is a folder"

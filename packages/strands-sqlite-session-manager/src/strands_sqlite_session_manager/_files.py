@@ -9,15 +9,16 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 from urllib.parse import parse_qsl, quote, unquote
 
-from ._connection import Connection, connect, create_private, require_safe_sqlite
+from ._connection import Connection, close_all, connect, create_private, require_safe_sqlite
 from ._forks import Held, at_forks
 from ._guards import GUARDS
 from ._readers import Readers
 from ._requests import Options
-from ._turns import Turn
+from ._turns import Turn, Turns
 from ._writer import Writer
 from .errors import CannotOpenError, DatabaseClosedError, DatabaseMovedError, SQLiteSessionError, translated
 
@@ -37,38 +38,57 @@ _NEVER_CLOSED: list[Connection] = []
 
 
 class OpenFile:
-    """An open database file, or an in-memory database, with its writer and its readers."""
+    """An open database file, or an in-memory database, with its writer and its readers.
+
+    Attributes:
+        path: The file, `:memory:` or the URI, as errors name it.
+        users: Who uses it; who was dropped without `close` is no user any more.
+        opening: The turn at opening it.
+        connections: Those of its writer and readers, and what interrupts left open of them.
+        lent: Connections that others use in a turn of its readers, such as a backup.
+        in_memory: Whether it is gone with its connection.
+        lost: Why this process may not use it, if it may not.
+        writer: Who writes.
+        readers: Who reads.
+    """
 
     def __init__(self, path: str, identity: _Identity | None = None) -> None:
         self.path = path
         self._real = None if identity is None else os.path.realpath(path)
         self._identity = identity
         self.users: weakref.WeakSet[object] = weakref.WeakSet()
-        self.opening = threading.RLock()
+        self.opening = Turns(1)
+        self.connections: set[Connection] = set()
+        self.lent: set[Connection] = set()
         self.in_memory = False
         self.lost = ""
         self._opened = False
         self.writer = Writer(path, self._connect_writer, self.require_usable)
         self.readers = Readers(path, self._connect_reader)
+        for left in (self.connections, self.lent):
+            weakref.finalize(self, close_all, left).atexit = False
 
     def open(self, options: Options, prepare: Prepare) -> None:
         """Open the file once: create it where it is missing, and let `prepare` see to its schema."""
-        with self.opening:
-            if self._opened:
-                return
-            connection = connect(self.path, seconds=options.busy_timeout, create=self._real is None)
-            try:
-                with translated(self.path):
-                    prepare(connection, self.path)
-                self.in_memory = not connection.filename
-                if self._real is None and not self.in_memory:
-                    self._recognize(connection.filename)
-            except BaseException:
-                with translated(self.path):  # closing writes the WAL into the file, which may fail too
-                    connection.close()
-                raise
-            self.writer.connection = connection
-            self._opened = True
+        self.opening.run(partial(self._open, options, prepare))
+
+    def _open(self, options: Options, prepare: Prepare) -> None:
+        if self._opened:
+            return
+        new = self._real is None
+        connection = connect(self.path, seconds=options.busy_timeout, create=new, known=self.connections)
+        try:
+            with translated(self.path):
+                prepare(connection, self.path)
+            self.in_memory = not connection.filename
+            if new and not self.in_memory:
+                self._recognize(connection.filename)
+        except BaseException:
+            with translated(self.path):  # closing writes the WAL into the file, which may fail too
+                connection.close()
+            raise
+        self.writer.connection = connection
+        self._opened = True
 
     def read(self, operation: Callable[[Connection], T], options: Options) -> T:
         """Return what `operation` reads, all of it from one instant."""
@@ -117,39 +137,36 @@ class OpenFile:
             _PRIVATE.add(self)  # where closing fails, forks and the interpreter's end must know of it
             del _SHARED[self._identity]
         if not self.lost:
-            self._close_connections()
-        _PRIVATE.discard(self)
+            with translated(self.path):
+                self.readers.turns.run(self._close_connections, alone=True)
+        if not self.lent:  # else forks must know of these
+            _PRIVATE.discard(self)
 
     def _close_connections(self) -> None:
-        mine = Turn(alone=True)
-        with translated(self.path):
-            try:
-                self.readers.turns.take(mine)
-                self.readers.drop_connections()
-                self.readers.closed = True
-                self.writer.close()
-            finally:
-                try:
-                    self.readers.turns.leave(mine)
-                except BaseException:
-                    self.readers.turns.leave(mine)
-                    raise
+        self.readers.closed = True
+        self.readers.idle.clear()
+        self.writer.close()
+        close_all(self.connections)
 
     def before_fork(self, held: Held) -> None:
         """Close every connection to a file: a child that inherits one corrupts it, even by closing it."""
-        held.lock(self.opening)
+        held.take(self.opening, Turn())
         held.take(self.writer.turns, Turn())
         held.take(self.readers.turns, Turn(alone=True))
-        self.readers.drop_connections()
         if not self.in_memory:
-            self.writer.drop_connection()
+            self.writer.connection = None
+            self.readers.idle.clear()
+            close_all(self.connections)
+            close_all(self.lent)
 
     def after_fork_in_child(self) -> None:
         """Forget the parent's threads, and give up what was inherited all the same, such as a private database."""
-        if inherited := [*self.readers.idle, *filter(None, [self.writer.connection])]:
+        if inherited := [*self.connections, *self.lent]:
             _NEVER_CLOSED.extend(inherited)
             self.lost = f"database=<{self.path}> belongs to the process that opened it, of which this one is a fork"
-        self.opening = threading.RLock()
+            self.connections.clear()
+            self.lent.clear()
+        self.opening = Turns(1)
         self.readers.reset_after_fork()
         self.writer.reset_after_fork()
 
@@ -157,10 +174,10 @@ class OpenFile:
         if self.in_memory:
             message = f"database=<{self.path}> was lost with its connection"
             raise DatabaseClosedError(message)
-        return connect(self.path, seconds=Options.busy_timeout, create=False)
+        return connect(self.path, seconds=Options.busy_timeout, create=False, known=self.connections)
 
     def _connect_reader(self) -> Connection:
-        return connect(self.path, seconds=Options.busy_timeout, create=False, reader=True)
+        return connect(self.path, seconds=Options.busy_timeout, create=False, reader=True, known=self.connections)
 
 
 def join(path: str, user: object, options: Options, prepare: Prepare) -> OpenFile:
@@ -326,8 +343,11 @@ def _after_fork_in_child() -> None:
 def _close_all() -> None:
     """Checkpoint and close what is still open when the interpreter ends."""
     with _LOCK:
-        files = _files()
-    for file in files:
+        _close_each()
+
+
+def _close_each() -> None:
+    for file in _files():
         try:
             file.close()
         except SQLiteSessionError:  # the WAL keeps what was committed; the next to open the file recovers it

@@ -39,14 +39,15 @@ class Held(threading.local):
 
     def give_back(self) -> None:
         """Let everybody go on. Again is fine."""
+        self.whole = False
         for way_back in reversed(self._ways_back):
             way_back()
         self.forget()
 
     def forget(self) -> None:
         """Hold nothing any more, in a child, where all that was held is made anew."""
-        self._ways_back.clear()
         self.whole = False
+        self._ways_back.clear()
 
 
 def at_forks(before: Callable[[Held], None], in_child: Callable[[], None]) -> None:

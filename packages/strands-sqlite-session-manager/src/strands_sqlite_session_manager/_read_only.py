@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import NoReturn, TypeVar
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
-from ._connection import Connection, connect, connect_for_reading, is_passing, lacks_room_for_files
+from ._connection import Connection, close_all, connect, connect_for_reading, is_passing, lacks_room_for_files
 from ._database import Database, Operation, Options
 from ._forks import Held, at_forks
+from ._turns import Turn, Turns
 from .errors import (
     CannotOpenError,
     DatabaseBusyError,
@@ -60,8 +62,12 @@ class ReadOnlyDatabase(Database):
         self.path = path
         self.options = options
         self._require_readable = require_readable
-        self._lock = threading.RLock()
+        self._turns = Turns(1)
         self._process = os.getpid()
+        self._connections: set[Connection] = set()
+        self._lent: set[Connection] = set()
+        for left in (self._connections, self._lent):
+            finalize(self, close_all, left).atexit = False
         self._closed = False
         self._was_clean = False
         self._filename = ""
@@ -101,10 +107,10 @@ class ReadOnlyDatabase(Database):
 
     def _read(self, operation: Callable[[Connection], T]) -> T:
         self._require_process()
-        with self._lock, translated(self.path):
-            return self._read_while_locked(operation)
+        with translated(self.path):
+            return self._turns.run(partial(self._read_in_turn, operation))
 
-    def _read_while_locked(self, operation: Callable[[Connection], T]) -> T:
+    def _read_in_turn(self, operation: Callable[[Connection], T]) -> T:
         for pause in _PAUSES:
             connection = self._open_connection()
             try:
@@ -146,25 +152,45 @@ class ReadOnlyDatabase(Database):
         """Close the connection, and remove the files that SQLite made to read. Again is fine."""
         if self._process != os.getpid():
             return
-        with self._lock:
-            self._closed = True
-            self._drop_connection()
-            if self._was_clean and os.path.exists(f"{self._filename}-wal"):
-                _remove_wal(self._filename)
-                self._was_clean = False
+        self._turns.run(self._close)
+
+    def _close(self) -> None:
+        self._closed = True
+        self._drop_connections()
+        if self._was_clean and os.path.exists(f"{self._filename}-wal"):
+            self._remove_wal()
+            self._was_clean = False
+
+    def between_forks(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns; no fork comes meanwhile."""
+        return self._turns.run(work)
+
+    def connect(self) -> Connection:
+        """Open a connection for the caller alone, who closes it; a fork closes it too.
+
+        Raises:
+            SQLiteSessionError: It cannot be opened; the type says why.
+        """
+        self.require_open()
+        return self.between_forks(
+            lambda: connect_for_reading(self.path, seconds=self.options.busy_timeout, known=self._lent)
+        )
 
     def before_fork(self, held: Held) -> None:
         """Wait for the read under way, let nobody begin another, and close the connection: no child may inherit it."""
-        held.lock(self._lock)
-        self._drop_connection()
+        held.take(self._turns, Turn())
+        self._drop_connections()
+        close_all(self._lent)
 
     def after_fork_in_child(self) -> None:
         """Forget the parent's threads; the next read opens a connection of this process."""
-        if self._connection is not None:  # interrupts kept it open, and a child must not even close it
-            _NEVER_CLOSED.append(self._connection)
-            self._connection = None
-        self._lock = threading.RLock()
-        self._process = os.getpid()
+        self._turns = Turns(1)
+        if inherited := [*self._connections, *self._lent]:  # not even closed may they be, nor the file be used
+            _NEVER_CLOSED.extend(inherited)
+            self._connections.clear()
+            self._lent.clear()
+        else:
+            self._process = os.getpid()
 
     def _require_process(self) -> None:
         """Refuse what is inherited by a fork of which Python was not told: neither the lock nor the connection is ours.
@@ -184,15 +210,14 @@ class ReadOnlyDatabase(Database):
         if self._closed:
             raise self._closed_error()
         if self._connection is not None and not self._connection.is_current():
-            self._drop_connection()
+            self._drop_connections()
         if self._connection is None:
             self._connection = self._connect()
         return self._connection
 
-    def _drop_connection(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+    def _drop_connections(self) -> None:
+        self._connection = None
+        close_all(self._connections)
 
     def _connect(self) -> Connection:
         for pause in _PAUSES:
@@ -205,7 +230,7 @@ class ReadOnlyDatabase(Database):
         return self._connect_at_once()
 
     def _connect_at_once(self) -> Connection:
-        connection = connect_for_reading(self.path, seconds=self.options.busy_timeout)
+        connection = connect_for_reading(self.path, seconds=self.options.busy_timeout, known=self._connections)
         try:
             if not self._filename:
                 self._filename = connection.filename
@@ -216,6 +241,15 @@ class ReadOnlyDatabase(Database):
             connection.close()
             raise
         return connection
+
+    def _remove_wal(self) -> None:
+        """Let SQLite remove the WAL, if nobody uses it: a connection that may only read leaves one behind."""
+        with suppress(SQLiteSessionError), translated(self._filename):
+            connection = connect(self._filename, seconds=0, create=False, known=self._connections)
+            try:
+                connection.row("PRAGMA schema_version")
+            finally:
+                connection.close()
 
 
 def _read_at_once(connection: Connection, operation: Callable[[Connection], T]) -> T:
@@ -238,16 +272,6 @@ def _wal_size(file: str) -> int:
         return os.path.getsize(f"{file}-wal")
     except FileNotFoundError:
         return 0
-
-
-def _remove_wal(path: str) -> None:
-    """Let SQLite remove the WAL, if nobody uses it: a connection that may only read leaves one behind."""
-    with suppress(SQLiteSessionError), translated(path):
-        connection = connect(path, seconds=0, create=False)
-        try:
-            connection.row("PRAGMA schema_version")
-        finally:
-            connection.close()
 
 
 def _before_fork(held: Held) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import apsw
 
 from ._connection import Connection
-from ._turns import Turn, Turns
+from ._turns import Turns
 from .errors import DatabaseClosedError
 
 T = TypeVar("T")
@@ -37,16 +38,7 @@ class Readers:
             apsw.Error: What SQLite said.
             BaseException: Whatever `operation` raised.
         """
-        mine = Turn()
-        try:
-            self.turns.take(mine)
-            return self._read(operation, seconds)
-        finally:
-            try:
-                self.turns.leave(mine)
-            except BaseException:
-                self.turns.leave(mine)
-                raise
+        return self.turns.run(partial(self._read, operation, seconds))
 
     def _read(self, operation: Callable[[Connection], T], seconds: float) -> T:
         connection = self._take()
@@ -65,11 +57,6 @@ class Readers:
             raise
         self.idle.append(connection)
         return result
-
-    def drop_connections(self) -> None:
-        """Close every connection; who reads next opens another. Only while nobody reads, by a turn alone."""
-        while self.idle:
-            self.idle.pop().close()
 
     def reset_after_fork(self) -> None:
         """Let callers read in a forked child, where no other thread exists, on connections of its own."""

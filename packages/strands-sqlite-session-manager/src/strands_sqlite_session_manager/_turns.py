@@ -14,15 +14,20 @@ by that: who asks for one names it first, and always leaves, once more where an 
             turns.leave(mine)
             raise
 
-To leave again does no harm, for what is done is read from who is inside and who waits, and not counted. A lock is taken
-by `with` alone, and no loop stands within: Python 3.12 and 3.13 do not release it for an interrupt at the loop's end.
+`Turns.run` is that. To leave again does no harm, for what is done is read from who is inside and who waits, and not
+counted. A lock is taken by `with` alone, and no loop stands within: Python 3.12 and 3.13 do not release it for an
+interrupt at the loop's end.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Turn:
@@ -75,6 +80,19 @@ class Turns:
         self.waiting: deque[Turn] = deque()
         self._places = places
         self._inside: list[Turn] = []
+
+    def run(self, work: Callable[[], T], *, alone: bool = False) -> T:
+        """Return what `work` returns, which has a turn meanwhile; `alone`: while nobody else is inside."""
+        mine = Turn(alone=alone)
+        try:
+            self.take(mine)
+            return work()
+        finally:
+            try:
+                self.leave(mine)
+            except BaseException:
+                self.leave(mine)
+                raise
 
     def enter(self, mine: Turn) -> bool:
         """Take a turn if there is no need to wait for it; else queue up, and return False."""

@@ -99,7 +99,7 @@ class Writer:
                 raise
 
         try:
-            self._run_between(run)
+            self.turns.run(run)
         except RAISED_BY_APSW as error:
             raise translate(error, self._path) from error
 
@@ -113,7 +113,7 @@ class Writer:
                 background.close()
             self.drop_connection()
 
-        self._run_between(close)
+        self.turns.run(close)
 
     def reset_after_fork(self) -> None:
         """Forget, in a forked child, the callers and the connection, which belong to the parent."""
@@ -126,19 +126,6 @@ class Writer:
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.close()
-
-    def _run_between(self, action: Callable[[], None]) -> None:
-        """Run `action` while no transaction runs."""
-        mine = Turn()
-        try:
-            self.turns.take(mine)
-            action()
-        finally:
-            try:
-                self.turns.leave(mine)
-            except BaseException:
-                self.turns.leave(mine)
-                raise
 
     def _lead_in_thread(self, request: AsyncRequest) -> None:
         """Lead for a caller that has no thread to spend."""

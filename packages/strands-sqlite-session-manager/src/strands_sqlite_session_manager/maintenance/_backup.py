@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from glob import escape, iglob
 
 import apsw
 
-from strands_sqlite_session_manager._connection import Connection, connect, connect_for_reading, create_private
+from strands_sqlite_session_manager._connection import Connection, create_private
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager.errors import (
     AlreadyExistsError,
@@ -209,10 +210,10 @@ def _lock(copy: apsw.Connection) -> None:
 
 def _remove_abandoned(path: str) -> None:
     """Remove what killed processes left behind: a backup that lives has its lock, or has written a moment ago."""
-    for partial in iglob(f"{escape(path)}.{'[0-9a-f]' * 16}.partial"):
+    for name in iglob(f"{escape(path)}.{'[0-9a-f]' * 16}.partial"):
         with suppress(OSError):
-            if time.time() - os.path.getmtime(partial) > ABANDONED_SECONDS and not _is_locked(partial):
-                _remove(partial)
+            if time.time() - os.path.getmtime(name) > ABANDONED_SECONDS and not _is_locked(name):
+                _remove(name)
 
 
 def _is_locked(partial: str) -> bool:
@@ -239,14 +240,11 @@ def _remove(partial: str) -> None:
 @contextmanager
 def _source(database: Database) -> Iterator[apsw.Connection]:
     """Lend a connection of the backup's own to what is copied."""
-    seconds = database.options.busy_timeout
     if database.in_memory:  # its one connection is in a transaction, from which SQLite's backup does not read
         source = apsw.Connection(":memory:")
         source.deserialize("main", database.read(lambda connection: connection.serialize("main")))
-    elif database.read_only:
-        source = connect_for_reading(database.path, seconds=seconds)
     else:
-        source = connect(database.path, seconds=seconds, create=False, reader=True)
+        source = database.connect()
     try:
         yield source
     finally:
@@ -254,11 +252,25 @@ def _source(database: Database) -> Iterator[apsw.Connection]:
 
 
 def _copy(database: Database, copy: apsw.Connection, progress: Progress | None) -> None:
+    """Copy all pages, from the beginning again where a fork has closed what is copied."""
+    while True:
+        with _source(database) as source:
+            try:
+                _copy_from(source, database, copy, progress)
+            except apsw.ConnectionClosedError:
+                if not _is_closed(source):
+                    raise
+            else:
+                return
+
+
+def _copy_from(source: apsw.Connection, database: Database, copy: apsw.Connection, progress: Progress | None) -> None:
     """Copy all pages, step by step; when others write between two steps, SQLite begins again."""
-    with _source(database) as source, copy.backup("main", source, "main") as backup:
+    with copy.backup("main", source, "main") as backup:
         restarts, done = 0, 0
         while not backup.done:
-            backup.step(STEP_PAGES if restarts < MOST_RESTARTS else -1)
+            pages = STEP_PAGES if restarts < MOST_RESTARTS else -1
+            database.between_forks(partial(backup.step, pages))
             before, done = done, backup.page_count - backup.remaining
             restarts += done <= before
             if progress is not None:
@@ -266,6 +278,14 @@ def _copy(database: Database, copy: apsw.Connection, progress: Progress | None) 
         if isinstance(source, Connection) and not source.is_current():
             message = f"database=<{database.path}> was changed while it was copied, and is read without locks"
             raise DatabaseBusyError(message, hint="try again, or back up where the folder can be written")
+
+
+def _is_closed(connection: apsw.Connection) -> bool:
+    try:
+        connection.total_changes()
+    except apsw.ConnectionClosedError:
+        return True
+    return False
 
 
 def _require_sound(copy: apsw.Connection, path: str) -> None:
