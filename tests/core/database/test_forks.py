@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from strands.types.session import SessionAgent, SessionMessage
 
-from strands_sqlite_session_manager import SessionStore, SQLiteSessionManager
+from strands_sqlite_session_manager import DatabaseClosedError, SessionStore, SQLiteSessionManager
+from strands_sqlite_session_manager.maintenance import _backup
 
 from .forking import descriptors, fork
 from .waiting import PATIENCE
@@ -70,6 +71,34 @@ def test_what_is_in_memory_goes_with_who_used_it() -> None:
     del manager
     gc.collect()
     assert connections == set()
+
+
+def test_a_backup_ends_however_often_its_process_forks(
+    manager: SQLiteSessionManager, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forks send it back to its beginning a few times; then they wait for it."""
+    monkeypatch.setattr(_backup, "STEP_PAGES", 5)
+    with SessionStore(manager) as writing, SessionStore(path, read_only=True) as reading:
+        for number, store in enumerate((writing, reading)):
+            seen: list[tuple[int, int]] = []
+
+            def progress(done: int, pages: int) -> None:
+                seen.append((done, pages))  # noqa: B023
+                fork(path)
+
+            assert store.back_up(tmp_path / f"copy-{number}.db", progress=progress).messages == 1
+            assert 1 < len(seen) < 10
+            assert all(0 < done <= pages for done, pages in seen)
+        assert not writing._database._file.lent
+
+
+def test_a_store_that_is_closed_lends_no_connection(manager: SQLiteSessionManager) -> None:
+    """Forks no longer know of its file."""
+    file = manager._database._file
+    manager.close()
+    with pytest.raises(DatabaseClosedError):
+        file.lend(1)
+    assert not file.lent
 
 
 def test_a_fork_while_another_thread_backs_up(manager: SQLiteSessionManager, path: Path, tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
+from weakref import finalize, ref
 
 import apsw
 
-from .errors import CannotOpenError, DatabaseReadOnlyError, UnsafeSQLiteError, translated
+from .errors import RAISED_BY_APSW, CannotOpenError, DatabaseReadOnlyError, UnsafeSQLiteError, translated
 
 SAFE_SQLITE = (3, 51, 3)
 """The first SQLite without the WAL-reset bug."""
@@ -32,6 +33,8 @@ ConstraintError = apsw.ConstraintError
 _READ_FLAGS = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 _FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
 _LONGEST_PAUSE = 0.05
+
+_KNOWN: dict[int, tuple[ref[Any], set[Connection]]] = {}
 
 
 class FileState(NamedTuple):
@@ -68,7 +71,7 @@ class Connection(apsw.Connection):
         self._known.add(self)
         try:
             super().__init__(path, flags=flags)
-        except apsw.Error:
+        except Exception:
             self._known.discard(self)
             raise
         self.patience = 0.0
@@ -134,10 +137,36 @@ def _is_safe(version: str) -> bool:
     return tuple(int(part) for part in version.split(".")[:3]) >= SAFE_SQLITE
 
 
+def known_to(owner: object) -> set[Connection]:
+    """Return a set for connections of `owner`, which are closed when that is collected as garbage."""
+    known: set[Connection] = set()
+    _KNOWN[id(known)] = ref(owner), known
+    finalize(owner, _forget, known).atexit = False
+    return known
+
+
+def _forget(known: set[Connection]) -> None:
+    close_all(known)
+    _KNOWN.pop(id(known), None)
+
+
+def close_abandoned() -> None:
+    """Close what owners had who are gone, where the garbage collector has not come to it yet."""
+    for owner, known in list(_KNOWN.values()):
+        if owner() is None:
+            close_all(known)
+
+
 def close_all(connections: set[Connection]) -> None:
-    """Close what an owner knows, where nobody uses it. Again is fine."""
+    """Close what an owner knows, where nobody uses it; raise the first error when all were tried. Again is fine."""
+    errors: list[Exception] = []
     for connection in list(connections):
-        connection.close()
+        try:
+            connection.close()
+        except RAISED_BY_APSW as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def connect(

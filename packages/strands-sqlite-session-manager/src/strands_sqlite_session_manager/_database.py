@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from ._connection import Connection, connect
+from ._connection import Connection
 from ._files import OpenFile, Prepare, join, leave, share, users_of
 from ._requests import OneStatement, Operation, Options
 from ._tables import NULLABLE
@@ -145,16 +145,15 @@ class Database:
 
     def between_forks(self, work: Callable[[], T]) -> T:
         """Return what `work` returns; no fork comes meanwhile."""
-        return self._file.readers.turns.run(work)
+        return self._file.lending.run(work)
 
     def connect(self) -> Connection:
-        """Open a connection that reads the file, for the caller alone, who closes it; a fork closes it too.
+        """Open a connection that reads the file; use and close it `between_forks`, for a fork closes it too.
 
         Raises:
             SQLiteSessionError: It cannot be opened; the type says why.
         """
-        seconds, lent = self.options.busy_timeout, self._open_file().lent
-        return self.between_forks(lambda: connect(self.path, seconds=seconds, create=False, reader=True, known=lent))
+        return self._open_file().lend(self.options.busy_timeout)
 
     def _blame_rows(self, error: Exception) -> None:
         """Raise a typed error in place of `error` where another program has left values of types that no column has.

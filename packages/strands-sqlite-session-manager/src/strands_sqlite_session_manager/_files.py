@@ -13,10 +13,11 @@ from functools import partial
 from typing import TypeVar
 from urllib.parse import parse_qsl, quote, unquote
 
-from ._connection import Connection, close_all, connect, create_private, require_safe_sqlite
+from ._connection import Connection, close_all, connect, create_private, known_to, require_safe_sqlite
+from ._connection import close_abandoned as close_connections_abandoned
 from ._forks import Held, at_forks
 from ._guards import GUARDS
-from ._readers import Readers
+from ._readers import MOST_READERS, Readers
 from ._requests import Options
 from ._turns import Turn, Turns
 from ._writer import Writer
@@ -45,7 +46,8 @@ class OpenFile:
         users: Who uses it; who was dropped without `close` is no user any more.
         opening: The turn at opening it.
         connections: Those of its writer and readers, and what interrupts left open of them.
-        lent: Connections that others use in a turn of its readers, such as a backup.
+        lent: Connections that others use, such as a backup, in a turn of `lending`.
+        lending: The turns at these.
         in_memory: Whether it is gone with its connection.
         lost: Why this process may not use it, if it may not.
         writer: Who writes.
@@ -58,15 +60,14 @@ class OpenFile:
         self._identity = identity
         self.users: weakref.WeakSet[object] = weakref.WeakSet()
         self.opening = Turns(1)
-        self.connections: set[Connection] = set()
-        self.lent: set[Connection] = set()
+        self.connections = known_to(self)
+        self.lent = known_to(self)
+        self.lending = Turns(MOST_READERS)
         self.in_memory = False
         self.lost = ""
         self._opened = False
         self.writer = Writer(path, self._connect_writer, self.require_usable)
         self.readers = Readers(path, self._connect_reader)
-        for left in (self.connections, self.lent):
-            weakref.finalize(self, close_all, left).atexit = False
 
     def open(self, options: Options, prepare: Prepare) -> None:
         """Open the file once: create it where it is missing, and let `prepare` see to its schema."""
@@ -99,6 +100,17 @@ class OpenFile:
         self.require_usable()
         with translated(self.path):
             return self.readers.run(operation, options.busy_timeout)
+
+    def lend(self, seconds: float) -> Connection:
+        """Open a connection that reads, for a caller who uses it in turns of `lending`, and closes it in one.
+
+        Raises:
+            SQLiteSessionError: It cannot be opened; the type says why.
+        """
+        if self.readers.closed:
+            message = f"database=<{self.path}> was closed"
+            raise DatabaseClosedError(message)
+        return connect(self.path, seconds=seconds, create=False, reader=True, known=self.lent)
 
     def _recognize(self, name: str) -> None:
         """Know the file of a URI again; one that is no file for the operating system cannot be known."""
@@ -153,6 +165,7 @@ class OpenFile:
         held.take(self.opening, Turn())
         held.take(self.writer.turns, Turn())
         held.take(self.readers.turns, Turn(alone=True))
+        held.take(self.lending, Turn(alone=True))
         if not self.in_memory:
             self.writer.connection = None
             self.readers.idle.clear()
@@ -167,6 +180,7 @@ class OpenFile:
             self.connections.clear()
             self.lent.clear()
         self.opening = Turns(1)
+        self.lending = Turns(MOST_READERS)
         self.readers.reset_after_fork()
         self.writer.reset_after_fork()
 
@@ -330,6 +344,7 @@ def _before_fork(held: Held) -> None:
     held.lock(_LOCK)
     for file in _files():
         file.before_fork(held)
+    close_connections_abandoned()
 
 
 def _after_fork_in_child() -> None:

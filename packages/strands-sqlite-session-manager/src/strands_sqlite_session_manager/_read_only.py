@@ -9,11 +9,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import NoReturn, TypeVar
-from weakref import WeakSet, finalize
+from weakref import WeakSet
 
-from ._connection import Connection, close_all, connect, connect_for_reading, is_passing, lacks_room_for_files
+from ._connection import (
+    Connection,
+    close_all,
+    connect,
+    connect_for_reading,
+    is_passing,
+    known_to,
+    lacks_room_for_files,
+)
 from ._database import Database, Operation, Options
 from ._forks import Held, at_forks
+from ._readers import MOST_READERS
 from ._turns import Turn, Turns
 from .errors import (
     CannotOpenError,
@@ -37,6 +46,8 @@ _WHILE_OTHERS_WRITE = (CannotOpenError, DatabaseReadOnlyError, DatabaseCorruptEr
 _FORKING = threading.RLock()
 _OPEN: WeakSet[ReadOnlyDatabase] = WeakSet()
 _NEVER_CLOSED: list[Connection] = []
+_NONE = -1
+"""The process of a database that may not be used in any."""
 
 
 class ReadOnlyDatabase(Database):
@@ -64,10 +75,9 @@ class ReadOnlyDatabase(Database):
         self._require_readable = require_readable
         self._turns = Turns(1)
         self._process = os.getpid()
-        self._connections: set[Connection] = set()
-        self._lent: set[Connection] = set()
-        for left in (self._connections, self._lent):
-            finalize(self, close_all, left).atexit = False
+        self._connections = known_to(self)
+        self._lent = known_to(self)
+        self._lending = Turns(MOST_READERS)
         self._closed = False
         self._was_clean = False
         self._filename = ""
@@ -163,33 +173,35 @@ class ReadOnlyDatabase(Database):
 
     def between_forks(self, work: Callable[[], T]) -> T:
         """Return what `work` returns; no fork comes meanwhile."""
-        return self._turns.run(work)
+        return self._lending.run(work)
 
     def connect(self) -> Connection:
-        """Open a connection for the caller alone, who closes it; a fork closes it too.
+        """Open a connection; use and close it `between_forks`, for a fork closes it too.
 
         Raises:
             SQLiteSessionError: It cannot be opened; the type says why.
         """
         self.require_open()
-        return self.between_forks(
-            lambda: connect_for_reading(self.path, seconds=self.options.busy_timeout, known=self._lent)
-        )
+        return connect_for_reading(self.path, seconds=self.options.busy_timeout, known=self._lent)
 
     def before_fork(self, held: Held) -> None:
         """Wait for the read under way, let nobody begin another, and close the connection: no child may inherit it."""
         held.take(self._turns, Turn())
+        held.take(self._lending, Turn(alone=True))
         self._drop_connections()
         close_all(self._lent)
 
     def after_fork_in_child(self) -> None:
         """Forget the parent's threads; the next read opens a connection of this process."""
         self._turns = Turns(1)
+        self._lending = Turns(MOST_READERS)
         if inherited := [*self._connections, *self._lent]:  # not even closed may they be, nor the file be used
             _NEVER_CLOSED.extend(inherited)
+            self._process = _NONE
+            self._connection = None
             self._connections.clear()
             self._lent.clear()
-        else:
+        elif self._process != _NONE:
             self._process = os.getpid()
 
     def _require_process(self) -> None:

@@ -244,40 +244,67 @@ def _source(database: Database) -> Iterator[apsw.Connection]:
         source = apsw.Connection(":memory:")
         source.deserialize("main", database.read(lambda connection: connection.serialize("main")))
     else:
-        source = database.connect()
+        source = database.between_forks(database.connect)
     try:
         yield source
     finally:
-        source.close()
+        database.between_forks(source.close)
 
 
 def _copy(database: Database, copy: apsw.Connection, progress: Progress | None) -> None:
-    """Copy all pages, from the beginning again where a fork has closed what is copied."""
-    while True:
+    """Copy all pages; from the beginning again where a fork has closed what is copied, and at last without a pause."""
+    for _ in range(MOST_RESTARTS):
         with _source(database) as source:
             try:
                 _copy_from(source, database, copy, progress)
-            except apsw.ConnectionClosedError:
+            except (apsw.ConnectionClosedError, ValueError):
                 if not _is_closed(source):
                     raise
             else:
                 return
+    pages = database.between_forks(partial(_copy_at_once, database, copy))
+    if progress is not None:
+        progress(pages, pages)
 
 
 def _copy_from(source: apsw.Connection, database: Database, copy: apsw.Connection, progress: Progress | None) -> None:
     """Copy all pages, step by step; when others write between two steps, SQLite begins again."""
-    with copy.backup("main", source, "main") as backup:
+    backup = database.between_forks(partial(copy.backup, "main", source, "main"))
+    try:
         restarts, done = 0, 0
         while not backup.done:
-            pages = STEP_PAGES if restarts < MOST_RESTARTS else -1
-            database.between_forks(partial(backup.step, pages))
-            before, done = done, backup.page_count - backup.remaining
+            step = partial(_step, backup, STEP_PAGES if restarts < MOST_RESTARTS else -1)
+            before, (done, pages) = done, database.between_forks(step)
             restarts += done <= before
             if progress is not None:
-                progress(done, backup.page_count)
-        if isinstance(source, Connection) and not source.is_current():
-            message = f"database=<{database.path}> was changed while it was copied, and is read without locks"
-            raise DatabaseBusyError(message, hint="try again, or back up where the folder can be written")
+                progress(done, pages)
+        _require_unchanged(database, source)
+    finally:
+        database.between_forks(partial(backup.close, force=True))
+
+
+def _copy_at_once(database: Database, copy: apsw.Connection) -> int:
+    """Copy all pages between two forks; return how many."""
+    source = database.connect()
+    try:
+        with copy.backup("main", source, "main") as backup:
+            _, pages = _step(backup, -1)
+        _require_unchanged(database, source)
+    finally:
+        source.close()
+    return pages
+
+
+def _step(backup: apsw.Backup, pages: int) -> tuple[int, int]:
+    """Copy so many pages; return how many are copied, and how many there are."""
+    backup.step(pages)
+    return backup.page_count - backup.remaining, backup.page_count
+
+
+def _require_unchanged(database: Database, source: apsw.Connection) -> None:
+    if isinstance(source, Connection) and not source.is_current():
+        message = f"database=<{database.path}> was changed while it was copied, and is read without locks"
+        raise DatabaseBusyError(message, hint="try again, or back up where the folder can be written")
 
 
 def _is_closed(connection: apsw.Connection) -> bool:
