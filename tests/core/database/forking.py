@@ -24,15 +24,15 @@ def descriptors(path: Path) -> list[str]:
     return found
 
 
-def fork(path: Path, work: Callable[[], object] = lambda: None) -> None:
-    """Fork; the child must have nothing of the database open, and does `work`."""
+def fork(path: Path, work: Callable[[], object] = lambda: None, *, inherits: bool = False) -> None:
+    """Fork; the child must have nothing of the database open, or something if it `inherits`, and does `work`."""
     if (child := os.fork()) == 0:
         status = 1
         try:
             sys.settrace(None)
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(int(PATIENCE))
-            if descriptors(path):
+            if bool(descriptors(path)) is not inherits:
                 status = 2
             else:
                 work()

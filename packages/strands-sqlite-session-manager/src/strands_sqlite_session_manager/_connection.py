@@ -150,7 +150,7 @@ def _forget(known: set[Connection]) -> None:
     _KNOWN.pop(id(known), None)
 
 
-def close_abandoned() -> None:
+def close_orphans() -> None:
     """Close what owners had who are gone, where the garbage collector has not come to it yet."""
     for owner, known in list(_KNOWN.values()):
         if owner() is None:

@@ -13,8 +13,15 @@ from functools import partial
 from typing import TypeVar
 from urllib.parse import parse_qsl, quote, unquote
 
-from ._connection import Connection, close_all, connect, create_private, known_to, require_safe_sqlite
-from ._connection import close_abandoned as close_connections_abandoned
+from ._connection import (
+    Connection,
+    close_all,
+    close_orphans,
+    connect,
+    create_private,
+    known_to,
+    require_safe_sqlite,
+)
 from ._forks import Held, at_forks
 from ._guards import GUARDS
 from ._readers import MOST_READERS, Readers
@@ -344,7 +351,7 @@ def _before_fork(held: Held) -> None:
     held.lock(_LOCK)
     for file in _files():
         file.before_fork(held)
-    close_connections_abandoned()
+    close_orphans()
 
 
 def _after_fork_in_child() -> None:
