@@ -25,14 +25,16 @@ from strands_sqlite_session_manager import (
     SQLiteSessionManager,
     _connection,
     _files,
+    _owners,
     _read_only,
 )
-from strands_sqlite_session_manager._connection import Connection, close_all, connect
+from strands_sqlite_session_manager._connection import Connection, connect
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager._forks import Held
+from strands_sqlite_session_manager._owners import close_all
 from strands_sqlite_session_manager._schema import open_for_reading
 from strands_sqlite_session_manager._turns import Turn, Turns
-from strands_sqlite_session_manager.maintenance import _backup
+from strands_sqlite_session_manager.maintenance import _copying
 
 from .forking import descriptors, fork
 from .waiting import PATIENCE
@@ -93,7 +95,7 @@ def test_a_backup_ends_however_often_its_process_forks(
     manager: SQLiteSessionManager, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forks send it back to its beginning a few times; then they wait for it."""
-    monkeypatch.setattr(_backup, "STEP_PAGES", 5)
+    monkeypatch.setattr(_copying, "STEP_PAGES", 5)
     with SessionStore(manager) as writing, SessionStore(path, read_only=True) as reading:
         for number, store in enumerate((writing, reading)):
             seen: list[tuple[int, int]] = []
@@ -147,7 +149,7 @@ def test_no_fork_comes_while_a_backup_uses_its_connection(
         lending.leave(fork_of_another)
         return use(*arguments)
 
-    for module, name in ((_backup, "_step"), (_files, "connect"), (_connection.Connection, "close")):
+    for module, name in ((_copying, "_step"), (_files, "connect"), (_connection.Connection, "close")):
         monkeypatch.setattr(module, name, _seen(look, getattr(module, name)))
     with SessionStore(manager) as store:
         store.back_up(tmp_path / "copy.db")
@@ -182,7 +184,7 @@ def test_what_a_dropped_store_had_open_is_closed_by_a_fork_before_the_garbage_co
     """A collection in another thread forgets the owner first, and may then be held up."""
     manager.close()
     with monkeypatch.context() as patch:
-        patch.setattr(_connection, "_forget", lambda _known: None)
+        patch.setattr(_owners, "_forget", lambda _known: None)
         store = SessionStore(path, read_only=True)
     store.list_sessions()
     del store

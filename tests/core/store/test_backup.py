@@ -27,7 +27,7 @@ from strands_sqlite_session_manager import (
 )
 from strands_sqlite_session_manager._database import Database
 from strands_sqlite_session_manager._schema import open_database, open_for_reading
-from strands_sqlite_session_manager.maintenance import _backup, back_up, verify
+from strands_sqlite_session_manager.maintenance import _copying, back_up, verify
 
 from .disks import EveryFile
 from .maintained import fill, findings, spoil
@@ -118,7 +118,7 @@ def test_a_writer_cannot_starve_it(database: Database, tmp_path: Path) -> None:
         database.write(lambda connection: connection.run(APPEND))
 
     back_up(database, tmp_path / "copy.db", progress=progress)
-    assert len(steps) == _backup.MOST_RESTARTS + 2
+    assert len(steps) == _copying.MOST_RESTARTS + 2
     assert counts(tmp_path / "copy.db") == [("eye", 2 + len(steps) - 1, len(steps)), ("guide", 4, 3)]
 
 

@@ -6,15 +6,13 @@ import os
 import random
 import sys
 import time
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
-from weakref import finalize, ref
 
 import apsw
 
-from .errors import RAISED_BY_APSW, CannotOpenError, DatabaseReadOnlyError, UnsafeSQLiteError, translated
+from .errors import CannotOpenError, DatabaseReadOnlyError, UnsafeSQLiteError, translated
 
 SAFE_SQLITE = (3, 51, 3)
 """The first SQLite without the WAL-reset bug."""
@@ -33,8 +31,6 @@ ConstraintError = apsw.ConstraintError
 _READ_FLAGS = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 _FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
 _LONGEST_PAUSE = 0.05
-
-_KNOWN: dict[int, tuple[ref[Any], set[Connection]]] = {}
 
 
 class FileState(NamedTuple):
@@ -135,38 +131,6 @@ def require_safe_sqlite() -> None:
 @lru_cache
 def _is_safe(version: str) -> bool:
     return tuple(int(part) for part in version.split(".")[:3]) >= SAFE_SQLITE
-
-
-def known_to(owner: object) -> set[Connection]:
-    """Return a set for connections of `owner`, which are closed when that is collected as garbage."""
-    known: set[Connection] = set()
-    _KNOWN[id(known)] = ref(owner), known
-    finalize(owner, _forget, known).atexit = False
-    return known
-
-
-def _forget(known: set[Connection]) -> None:
-    close_all(known)
-    _KNOWN.pop(id(known), None)
-
-
-def close_orphans() -> None:
-    """Close what owners had who are gone, where the garbage collector has not come to it yet."""
-    for owner, known in list(_KNOWN.values()):
-        if owner() is None:
-            close_all(known)
-
-
-def close_all(connections: set[Connection]) -> None:
-    """Close what an owner knows, where nobody uses it; raise the first error when all were tried. Again is fine."""
-    errors: list[Exception] = []
-    for connection in list(connections):
-        try:
-            connection.close()
-        except RAISED_BY_APSW as error:
-            errors.append(error)
-    if errors:
-        raise errors[0]
 
 
 def connect(
@@ -285,51 +249,6 @@ def _require_writable(connection: Connection, path: str) -> None:
     if connection.readonly("main"):
         message = f"db_path=<{path}> may be read, not written"
         raise DatabaseReadOnlyError(message)
-
-
-def create_private(path: str) -> None:
-    """Create the file `path` and its missing folders for this user only (0600, 0700); leave an existing file alone.
-
-    An existing file is not opened here: closing a descriptor of a live database would drop this process's locks.
-
-    Raises:
-        CannotOpenError: A folder cannot be made, or a part of the path is a file.
-        DatabaseReadOnlyError: The folder does not allow a new file.
-    """
-    try:
-        _make_folder(os.path.dirname(path))
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        if os.path.isdir(os.path.dirname(path) or "."):
-            return
-        message = f"db_path=<{path}> lies in a folder that is a file"
-        raise CannotOpenError(message) from None
-    except PermissionError as error:
-        message = f"db_path=<{path}> cannot be created: {error.strerror}"
-        raise DatabaseReadOnlyError(message) from error
-    except (OSError, ValueError) as error:
-        message = f"db_path=<{path}> cannot be created: {error}"
-        raise CannotOpenError(message) from error
-
-
-def _make_folder(folder: str) -> None:
-    """Make a folder and those above it that are missing, and put their names on the disk: SQLite does that for files.
-
-    As in SQLite, a file system that cannot sync folders is no error.
-    """
-    if os.path.isdir(folder or "."):
-        return
-    above = os.path.dirname(folder)
-    _make_folder(above)
-    with suppress(FileExistsError):  # another process was quicker; a file in its place is noticed when it is opened
-        os.mkdir(folder, mode=0o700)
-    if os.name != "nt":
-        with suppress(OSError):
-            descriptor = os.open(above or ".", os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
 
 
 def use_wal(connection: Connection) -> None:

@@ -11,17 +11,10 @@ from functools import partial
 from typing import NoReturn, TypeVar
 from weakref import WeakSet
 
-from ._connection import (
-    Connection,
-    close_all,
-    connect,
-    connect_for_reading,
-    is_passing,
-    known_to,
-    lacks_room_for_files,
-)
+from ._connection import Connection, connect, connect_for_reading, is_passing, lacks_room_for_files
 from ._database import Database, Operation, Options
 from ._forks import Held, at_forks
+from ._owners import close_all, known_to
 from ._readers import MOST_READERS
 from ._turns import Turn, Turns
 from .errors import (

@@ -9,11 +9,12 @@ from datetime import datetime, timezone
 import apsw
 
 from . import _legacy
-from ._connection import Connection, create_private, use_wal
+from ._connection import Connection, use_wal
 from ._database import Database, DatabasePath, DatabaseUser, Options
-from ._files import absolute_uri
+from ._new_files import create_private
 from ._read_only import ReadOnlyDatabase
 from ._tables import VERSION_1, VERSION_2, VERSION_3, VERSION_4
+from ._uris import absolute_uri
 from .errors import NotADatabaseError, SchemaTooNewError, SchemaTooOldError
 
 APPLICATION_ID = 0x53545253
